@@ -1,0 +1,67 @@
+"""sweep: which optimizer, which learning-rate schedule, which constants, and how sure are we.
+
+>>> import sweep
+>>> sweep.schedules.Step(every=10, divisor=2).factor(25.0).tolist()
+0.25
+
+The public names are found lazily (PEP 562), for every worker process imports this module:
+
+=========================================  ==================================================================
+`run`, `load`                              run a study, or open what a run has left: a `Result`
+`train`                                    train some configurations on some data, without Optuna
+`Configuration`, `optimizers`,             what a trial is made of
+`schedules`
+`NetworkClassifier`, `NetworkRegressor`    one network as a scikit-learn estimator
+`SweepError`                               root of the errors raised on purpose
+=========================================  ==================================================================
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sweep.api import Result, load, run, train
+    from sweep.errors import SweepError
+    from sweep.learning import optimizers, schedules
+    from sweep.learning.configuration import Configuration
+    from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Configuration",
+    "NetworkClassifier",
+    "NetworkRegressor",
+    "Result",
+    "SweepError",
+    "load",
+    "optimizers",
+    "run",
+    "schedules",
+    "train",
+]
+
+_HOMES = {
+    "Configuration": "sweep.learning.configuration",
+    "NetworkClassifier": "sweep.learning.estimators",
+    "NetworkRegressor": "sweep.learning.estimators",
+    "Result": "sweep.api",
+    "SweepError": "sweep.errors",
+    "load": "sweep.api",
+    "run": "sweep.api",
+    "train": "sweep.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("optimizers", "schedules"):
+        return import_module(f"sweep.learning.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sweep' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

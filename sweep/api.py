@@ -1,0 +1,284 @@
+"""Running studies from Python: what the command line does, without the terminal.
+
+>>> import sweep
+>>> result = sweep.run("quickstart", trials=100)  # doctest: +SKIP
+>>> result.trials.nsmallest(3, "objective")       # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweep.errors import SweepError, UsageError
+from sweep.folder import RunFolder
+from sweep.learning.configuration import Configuration
+from sweep.learning.splits import Data, DataSource, named, prepare
+from sweep.learning.training import Settings
+from sweep.learning.training import train as train_population
+from sweep.search import catalogue
+from sweep.search import spec as specs
+from sweep.search.records import Progress
+from sweep.search.spec import Spec
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+    from sweep.results.statistics import Finding
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has left, read from its folder when asked for; also while the run is going on.
+
+    Attributes
+    ----------
+    folder : Path
+    spec : Spec
+        The resolved study.
+    """
+
+    folder: Path
+    spec: Spec
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial."""
+        from sweep.results import tables
+
+        return tables.read(self.folder, "trials")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row a trial, replicate and epoch."""
+        from sweep.results import tables
+
+        return tables.read(self.folder, "curves")
+
+    @cached_property
+    def study(self) -> optuna.Study:
+        """The Optuna study."""
+        import optuna
+
+        from sweep.search.storage import open_for_reading
+
+        storage = open_for_reading(RunFolder(self.folder).address(self.spec))
+        return optuna.load_study(study_name=self.spec.study.name, storage=storage)
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The best trial's row without what does not apply to it; empty while no trial is complete."""
+        from sweep.results.statistics import best_trial
+
+        row = best_trial(self.trials)
+        return {} if row is None else dict(row.dropna().to_dict())
+
+    @property
+    def configuration(self) -> Configuration:
+        """The best trial's configuration."""
+        best = self.best
+        if not best:
+            raise UsageError(f"{self.folder}: no trial is complete: run more trials, or lower the learning rates")
+        return configuration_of(best, self.spec)
+
+    @property
+    def arms(self) -> pd.DataFrame:
+        """The best trial of each optimizer with each schedule, best first."""
+        from sweep.results.statistics import arms
+
+        return arms(self.trials)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What to know before believing the result."""
+        from sweep.results.statistics import findings
+
+        return findings(self.trials, self.curves, self.spec.space())
+
+
+def configuration_of(row: Mapping[str, Any], spec: Spec) -> Configuration:
+    """The configuration in a row of the table of trials."""
+    parameters: dict[str, Any] = {name: row[name] for name in ("optimizer", "schedule", "learning_rate")}
+    for prefix in ("optimizer", "schedule"):
+        start = f"{prefix}."
+        parameters |= {f"{row[prefix]}.{k.removeprefix(start)}": v for k, v in row.items() if k.startswith(start)}
+    return spec.space().configuration(parameters)
+
+
+def resolve(
+    study: str | Path | Mapping[str, Any],
+    *,
+    trials: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    storage: str | None = None,
+) -> Spec:
+    """Find a study, validate it, and put the caller's wishes over what it says.
+
+    `study` is a shipped study's name, a path to a study file, or the content of one.
+    """
+    if isinstance(study, Mapping):
+        spec = specs.complete(study, Path("study"))
+    else:
+        spec = specs.read(catalogue.find(str(study)))
+    wishes = {"trials": trials, "seed": seed, "sampler": sampler, "storage": _absolute(storage)}
+    given = {key: value for key, value in wishes.items() if value is not None}
+    for key, value in given.items():
+        _check_wish(spec, key, value)
+    return spec.model_copy(update={"study": spec.study.model_copy(update=given)})
+
+
+def _check_wish(spec: Spec, key: str, value: Any) -> None:
+    """Validate an option by the rules of the study file."""
+    content = {"study": spec.study.model_dump(exclude_none=True) | {key: value}, "data": {"name": "iris"}}
+    specs.complete(content, Path(f"--{key}"))
+
+
+def _absolute(storage: str | None) -> str | None:
+    return storage if storage is None or "://" in storage else str(Path(storage).absolute())
+
+
+def folder_of(study: str | Path, runs: str | Path = "runs") -> RunFolder:
+    """The run folder that a user means: a folder with a run in it, or that of a study (name or file) under `runs`."""
+    if RunFolder(Path(study)).exists():
+        return RunFolder(Path(study))
+    name = Path(study).stem if str(study).endswith(".toml") else str(study)
+    folder = RunFolder(Path(runs) / name)
+    if not folder.exists():
+        catalogue.find(str(study))  # an unknown study is the likelier mistake
+    return folder
+
+
+def load(folder: str | Path) -> Result:
+    """Open a run folder.
+
+    >>> sweep.load("runs/quickstart").best["optimizer"]  # doctest: +SKIP
+    """
+    return Result(Path(folder), RunFolder(Path(folder)).spec())
+
+
+def run(
+    study: str | Path | Mapping[str, Any] = "quickstart",
+    *,
+    trials: int | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    backend: str = "loky",
+    scheduler: str | None = None,
+    storage: str | None = None,
+    sampler: str | None = None,
+    timeout: float | None = None,
+    fresh: bool = False,
+    runs: str | Path = "runs",
+    notify: Callable[[Progress], None] = lambda progress: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Run a study, or go on with it.
+
+    Parameters
+    ----------
+    study : str, Path or mapping
+        A shipped study's name, a path to a study file, or the content of one.
+    trials : int, optional
+        The total, not more: what an earlier run has finished counts.
+    workers, backend, scheduler
+        Who trains: how many, ``"loky"``, ``"serial"`` or ``"dask"``, and a Dask scheduler's address. No result depends
+        on it.
+    seed, sampler, storage
+        Override what the study says.
+    timeout : float, optional
+        Seconds after which no more trials are asked.
+    fresh : bool
+        Start anew; an earlier run folder is kept under another name.
+    runs : str or Path
+        Where run folders are.
+    notify, stopping : callables
+        To show progress, and to stop after the running jobs.
+
+    Raises
+    ------
+    SweepError
+        Before anything is written if the study, the data or an argument is at fault.
+    """
+    from sweep.search.workers import open_pool
+
+    spec = resolve(study, trials=trials, seed=seed, sampler=sampler, storage=storage)
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"--timeout {timeout:g}: must be above 0 seconds")
+    prepare(spec.source(), spec.study.seed)  # data that cannot be used are found before anything is written
+    pool = open_pool(backend, workers, scheduler)
+    folder = RunFolder(Path(runs) / spec.study.name)
+    finished = False
+    try:
+        if fresh:
+            _set_aside(folder)
+        with folder.locked():
+            spec = folder.claim(spec)
+            _run(spec, folder, pool, notify, stopping, timeout)
+        finished = True
+    finally:
+        pool.close(now=not finished)
+    return Result(folder.path, spec)
+
+
+def _set_aside(folder: RunFolder) -> None:
+    """Keep an old run under another name, unless somebody is writing it."""
+    if folder.path.exists():
+        with folder.locked():
+            folder.set_aside()
+
+
+def _run(spec: Spec, folder: RunFolder, pool: Any, notify: Any, stopping: Any, timeout: float | None) -> None:
+    from sweep.results.tables import Tables
+    from sweep.search.storage import open_for_writing
+    from sweep.search.study import Hooks, StudyLoop
+
+    tables = Tables(folder.path, spec.space().columns())
+    storage = open_for_writing(folder.address(spec))
+    loop = StudyLoop(spec, storage, pool, Hooks(tables.record, notify, stopping))
+    loop.run(timeout)
+
+
+def train(
+    configurations: Sequence[Configuration],
+    data: str | DataSource | Data = "digits",
+    *,
+    seed: int = 0,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Train configurations together, without Optuna, and give their curves.
+
+    Parameters
+    ----------
+    configurations : sequence of Configuration
+        Optimizers and schedules may be mixed.
+    data : str, DataSource or Data
+        A data set's name, or data made by `sweep.learning.splits`.
+    seed : int
+        Decides the split, the initial weights and the order of minibatches.
+    settings
+        Fields of `sweep.learning.training.Settings`: hidden, activation, epochs, batch_size, replicates, ...
+
+    Returns
+    -------
+    DataFrame
+        The table `curves`; `number` is the configuration's place.
+    """
+    from sweep.results.tables import curves_of
+
+    known = Settings.__dataclass_fields__
+    for name in settings:
+        if name not in known:
+            from sweep.errors import unknown
+
+            raise UsageError(f"train: {unknown('setting', name, known)}")
+    source = named(data) if isinstance(data, str) else data
+    ready = source if isinstance(source, Data) else prepare(source, seed)
+    return curves_of(train_population(configurations, ready, Settings(**settings), seed))
+
+
+__all__ = ["Result", "SweepError", "load", "run", "train"]

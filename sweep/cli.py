@@ -1,0 +1,266 @@
+"""The door: ``python -m sweep``. Commands are thin and import what they need inside, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from sweep.errors import Interrupted, SweepError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="sweep",
+    help="Which optimizer, which schedule, which constants? Without a command: run the study 'quickstart'.",
+    epilog="Example: python -m sweep run schedules --workers 2",
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Study = Annotated[str, typer.Argument(help="a study's name (see 'list') or the path of a TOML file")]
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="where run folders are")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, nothing else there")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress, no summary: errors only")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="say more; the traceback of an internal error")]
+HERE = Path("runs")
+
+
+def _out() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _err() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def _say_json(data: Any) -> None:
+    typer.echo(json.dumps(data, allow_nan=False))
+
+
+@app.callback(invoke_without_command=True)
+def door(context: typer.Context) -> None:
+    """Run the study 'quickstart' when no command is given."""
+    if context.invoked_subcommand is None:
+        run("quickstart")
+
+
+@app.command(epilog="Example: python -m sweep run schedules --trials 400 --workers 2")
+def run(
+    study: Study,
+    trials: Annotated[int | None, typer.Option(min=1, help="the total of trials, not more of them")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="worker processes (default: one a core)")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="the study's seed")] = None,
+    backend: Annotated[str, typer.Option(help="who trains: serial, loky or dask")] = "loky",
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="a Dask scheduler")] = None,
+    storage: Annotated[str | None, typer.Option(metavar="PATH_OR_URL", help="a journal file or a database")] = None,
+    sampler: Annotated[str | None, typer.Option(metavar="NAME", help="tpe, random, qmc or grid")] = None,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="ask no more trials after this")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show arms, trials, memory and time; run nothing")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start anew; keep an old run under another name")] = False,
+    runs: Runs = HERE,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a study, or go on with it: what an earlier run has finished counts."""
+    from sweep import api
+
+    if dry_run:
+        _dry_run(api.resolve(study, trials=trials, seed=seed, sampler=sampler, storage=storage), workers, as_json)
+        return
+    options = {
+        "trials": trials, "workers": workers, "seed": seed, "backend": backend, "scheduler": scheduler,
+        "storage": storage, "sampler": sampler, "timeout": timeout, "fresh": fresh, "runs": runs,
+    }  # fmt: skip
+    result = _run_watched(study, options, quiet=quiet or as_json, verbose=verbose)
+    _show(result, study, as_json=as_json, quiet=quiet)
+
+
+def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: bool) -> Any:
+    """Run with progress on stderr, and with signals turned into a clean stop."""
+    from sweep import api
+    from sweep.learning import executors
+    from sweep.signals import Stopper
+    from sweep.terminal import LiveLine
+
+    console = _err()
+    if executors.warning and not quiet:
+        console.print(f"sweep: warning: {executors.warning}", soft_wrap=True)
+    if verbose:
+        console.print(
+            f"sweep: study {study}, run folders in {options['runs']}, backend {options['backend']}", soft_wrap=True
+        )
+    line = LiveLine(console)
+    nothing: Callable[[Any], None] = lambda progress: None  # noqa: E731  # a callback of one expression
+    hint = f"everything finished is saved; go on with: python -m sweep run {study}"
+    with Stopper(lambda text: console.print(f"sweep: {text}", soft_wrap=True)) as stopper:
+        try:
+            with line.shown():
+                notify = nothing if quiet else line.notify
+                result = api.run(study, **options, notify=notify, stopping=stopper.stopping)
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"stopped; {hint}", stopper.received or 2) from error
+        if stopper.received is not None:
+            raise Interrupted(f"stopped after the running jobs; {hint}", stopper.received)
+    return result
+
+
+def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
+    from sweep import planning, terminal
+    from sweep.search.workers import available_cores
+
+    plan = planning.make(spec, workers or available_cores())
+    if as_json:
+        _say_json(asdict(plan))
+    else:
+        _out().print(terminal.plan(plan))
+
+
+def _show(result: Any, study: str, *, as_json: bool, quiet: bool) -> None:
+    from sweep import terminal
+
+    if as_json:
+        _say_json(terminal.summary_data(result))
+    elif not quiet:
+        _out().print(terminal.summary(result, study), soft_wrap=False)
+
+
+@app.command("list", epilog="Example: python -m sweep list")
+def list_studies(as_json: AsJson = False) -> None:
+    """List the studies that can be run, a line each."""
+    from sweep.search import catalogue
+    from sweep.search import spec as specs
+
+    found = {name: specs.read(path).study for name, path in catalogue.shipped().items()}
+    if as_json:
+        _say_json({"studies": [{"name": n, "trials": s.trials, "question": s.question} for n, s in found.items()]})
+        return
+    width = max(map(len, found), default=0)
+    for name, study in found.items():
+        typer.echo(f"{name:{width}}  {study.trials:5d} trials  {study.question}")
+
+
+@app.command(epilog="Example: python -m sweep show quickstart --json")
+def show(study: Study, runs: Runs = HERE, as_json: AsJson = False) -> None:
+    """Show the summary of a finished or running study again."""
+    from sweep import api
+
+    folder = api.folder_of(study, runs)
+    _show(api.load(folder.path), study, as_json=as_json, quiet=False)
+
+
+@app.command(epilog="Example: python -m sweep export quickstart trials.csv")
+def export(
+    study: Study,
+    file: Annotated[Path, typer.Argument(help="ends in .csv, .parquet, .feather, .json or .xlsx")],
+    table: Annotated[str, typer.Option(help="trials or curves")] = "trials",
+    runs: Runs = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a table of a study to one file, in the format of its ending."""
+    from sweep import api
+    from sweep.errors import unknown
+    from sweep.results import tables
+
+    if table not in ("trials", "curves"):
+        raise UsageError(f"--table: {unknown('table', table, ('trials', 'curves'))}")
+    result = api.load(api.folder_of(study, runs).path)
+    frame = result.trials if table == "trials" else result.curves
+    tables.export(frame, file)
+    if as_json:
+        _say_json({"file": str(file), "table": table, "rows": len(frame)})
+    else:
+        typer.echo(f"{file}: {len(frame)} rows of {table}")
+
+
+@app.command(epilog="Example: python -m sweep dashboard quickstart --port 8081")
+def dashboard(
+    study: Study,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8080,
+    runs: Runs = HERE,
+) -> None:
+    """Open optuna-dashboard on a study, on 127.0.0.1 only; it may still be running."""
+    from sweep import api
+    from sweep.dashboard import serve
+
+    folder = api.folder_of(study, runs)
+    serve(folder.address(folder.spec()), port, lambda url: typer.echo(f"{url}  (Ctrl-C ends it)"))
+
+
+@app.command(epilog="Example: python -m sweep rerun quickstart 12")
+def rerun(
+    study: Study,
+    number: Annotated[int, typer.Argument(min=0, help="the trial's number")],
+    runs: Runs = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Train one trial again, alone, and say whether its curves are the recorded ones."""
+    from sweep import again, api
+
+    outcome = again.rerun(api.load(api.folder_of(study, runs).path), number)
+    if as_json:
+        _say_json(asdict(outcome))
+    else:
+        typer.echo(outcome.sentence())
+    if not outcome.reproduced:
+        raise typer.Exit(5)
+
+
+@app.command(epilog="Example: python -m sweep fit quickstart -o model.joblib")
+def fit(
+    study: Study,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="where the estimator is saved")],
+    number: Annotated[int | None, typer.Option("--trial", min=0, help="this trial instead of the best")] = None,
+    runs: Runs = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Train the best configuration on all data but the test part; save it as a scikit-learn estimator (joblib)."""
+    from sweep import again, api
+
+    saved = again.fit(api.load(api.folder_of(study, runs).path), output, number)
+    if as_json:
+        _say_json(asdict(saved))
+    else:
+        typer.echo(saved.sentence())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; turn every error into one line on stderr and the right exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = app(given, standalone_mode=False)
+    except SweepError as error:
+        code = _complain(str(error), error.exit_code)
+    except click.ClickException as error:
+        code = _complain(" ".join(error.format_message().split()), UsageError.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        code = _complain("stopped", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; Python would complain about the rest at exit
+        code = 0
+    except Exception as error:  # the last resort: a bug of ours, said in one line
+        if {"-v", "--verbose"} & set(given):
+            traceback.print_exc()
+        code = _complain(f"internal error: {type(error).__name__}: {error} (please report it; -v shows where)", 3)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str, code: int) -> int:
+    for line in message.splitlines():
+        typer.echo(f"sweep: {line}", err=True)
+    return code

@@ -1,0 +1,256 @@
+"""Data sets by name, or from a CSV or Parquet file: features, target and task, as they are before any split.
+
+Built-in and generated sets need nothing; those marked *downloaded* come through scikit-learn's own fetchers into
+scikit-learn's own cache (``SCIKIT_LEARN_DATA``), and need the network once.
+
+To add a data set: write one function here that returns a `Table` and put it in `DATASETS`. Nothing else. Its keyword
+arguments are what a study file may give under ``[data.arguments]``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from sweep.errors import DataError, UsageError, unknown
+from sweep.learning.hyper import Array
+
+if TYPE_CHECKING:  # pandas takes half a second to import, and only tables with text need it
+    import pandas as pd
+
+Task = Literal["classification", "regression"]
+
+MOST_CLASSES = 20  # a whole-number target with more values than this is taken for a number
+MOST_CATEGORIES = 100  # a text column with more values than this is taken for a mistake (a name, a key)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A data set before any split.
+
+    `features` is an array ``(samples, features)`` of numbers or a DataFrame with named columns of numbers and text;
+    `target` an array ``(samples,)`` or ``(samples, targets)``; `features` and `target` have no missing value.
+    """
+
+    features: Array | pd.DataFrame
+    target: Array
+    task: Task
+
+
+def _shipped(name: str, task: Task) -> Callable[[], Table]:
+    """A data set that scikit-learn carries."""
+
+    def load() -> Table:
+        from sklearn import datasets
+
+        features, target = getattr(datasets, f"load_{name}")(return_X_y=True)
+        return Table(features, target, task)
+
+    return load
+
+
+def _generated(name: str, task: Task, **defaults: Any) -> Callable[..., Table]:
+    """A data set that scikit-learn makes. Its random state is 0 unless given: the study's seed does not change it."""
+
+    def make(**arguments: Any) -> Table:
+        from sklearn import datasets
+
+        function = getattr(datasets, f"make_{name}")
+        _check_arguments(f"make_{name}", function, arguments)
+        try:
+            features, target = function(**{"random_state": 0, **defaults, **arguments})
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"[data.arguments] for make_{name}: {_one_line(error)}") from error
+        return Table(features, target, task)
+
+    return make
+
+
+def _downloaded(name: str, task: Task) -> Callable[[], Table]:
+    """A data set that scikit-learn fetches."""
+
+    def fetch() -> Table:
+        from sklearn import datasets
+
+        features, target = _fetch(name, lambda: getattr(datasets, f"fetch_{name}")(return_X_y=True))
+        return Table(features, target, task)
+
+    return fetch
+
+
+def _openml(*, data_id: int, target: str | None = None) -> Table:
+    """A data set of openml.org by its number; the target is the one declared there unless given."""
+    from sklearn.datasets import fetch_openml
+
+    frame = _fetch(f"openml {data_id}", lambda: fetch_openml(data_id=data_id, as_frame=True, parser="auto"))
+    name = target or (frame.target_names[0] if frame.target_names else None)
+    if name is None:
+        raise DataError(f"openml {data_id}: declares no target: give one as target under [data.arguments]")
+    return table_of(frame.frame, name, f"openml {data_id}")
+
+
+def _fetch(what: str, fetch: Callable[[], Any]) -> Any:
+    """Call a fetcher of scikit-learn; a failure becomes one line that says what to do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fetchers announce each retry as a warning
+        try:
+            return fetch()
+        except (OSError, ValueError) as error:  # URLError and HTTPError are OSErrors, OpenMLError is a ValueError
+            raise DataError(
+                f"{what}: not in scikit-learn's cache and cannot be downloaded ({_one_line(error)}): connect to the "
+                "network once, or set SCIKIT_LEARN_DATA to a folder that has it"
+            ) from error
+
+
+DATASETS: dict[str, Callable[..., Table]] = {
+    "iris": _shipped("iris", "classification"),
+    "wine": _shipped("wine", "classification"),
+    "breast_cancer": _shipped("breast_cancer", "classification"),
+    "digits": _shipped("digits", "classification"),
+    "diabetes": _shipped("diabetes", "regression"),
+    "linnerud": _shipped("linnerud", "regression"),
+    "make_moons": _generated("moons", "classification", n_samples=1000, noise=0.2),
+    "make_circles": _generated("circles", "classification", n_samples=1000, noise=0.1, factor=0.5),
+    "make_classification": _generated("classification", "classification", n_samples=1000),
+    "make_regression": _generated("regression", "regression", n_samples=1000, noise=10.0),
+    "make_friedman1": _generated("friedman1", "regression", n_samples=1000, noise=1.0),
+    "california_housing": _downloaded("california_housing", "regression"),
+    "covtype": _downloaded("covtype", "classification"),
+    "olivetti_faces": _downloaded("olivetti_faces", "classification"),
+    "openml": _openml,
+}
+
+
+def load_named(name: str, arguments: Mapping[str, Any]) -> Table:
+    """Load a data set of `DATASETS`.
+
+    Raises
+    ------
+    UsageError
+        The name or an argument is not known.
+    DataError
+        It cannot be downloaded, or cannot be used.
+    """
+    if name not in DATASETS:
+        raise UsageError(f"[data] name: {unknown('data set', name, DATASETS)}")
+    source = DATASETS[name]
+    _check_arguments(name, source, arguments)
+    table = source(**arguments)
+    if not np.isfinite(np.asarray(table.target, dtype=float) if table.task == "regression" else 0.0).all():
+        raise DataError(f"{name}: the target has values that are not finite")
+    return table
+
+
+def load_file(path: Path, target: str, ignore: tuple[str, ...] = (), task: Task | None = None) -> Table:
+    """Load a CSV or Parquet file (by its ending) with a target column.
+
+    Raises
+    ------
+    DataError
+        The file is missing, unreadable, lacks a column, or has missing values.
+    """
+    import pandas as pd
+
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    if path.suffix not in readers:
+        raise DataError(f"{path}: ending {path.suffix!r}: must be one of {', '.join(readers)}")
+    try:
+        frame = readers[path.suffix](path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file: check [data] file; it is relative to the study file") from error
+    except (OSError, ValueError) as error:  # the parsers' own errors are ValueErrors
+        raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {_one_line(error)}") from error
+    frame.columns = frame.columns.map(str)
+    for column in (target, *ignore):
+        if column not in frame.columns:
+            raise DataError(f"{path}: {unknown('column', column, frame.columns)}")
+    return table_of(frame.drop(columns=list(ignore)), target, str(path), task)
+
+
+def table_of(frame: pd.DataFrame, target: str, where: str, task: Task | None = None) -> Table:
+    """Turn a DataFrame into a `Table`, or say in one line why it cannot be.
+
+    The task is read off the target, unless given: text, truth values and whole numbers with at most 20 different values
+    are classes, all else is a number.
+    """
+    features, wanted = frame.drop(columns=[target]), frame[target]
+    _refuse_missing(frame, where)
+    if not len(features.columns):
+        raise DataError(f"{where}: has no column but the target {target!r}: there is nothing to learn from")
+    for name in features.columns:
+        _check_feature(features[name], where)
+    if task is None:
+        task = _task_of(wanted)
+    if task == "regression" and not _is_number(wanted):
+        raise DataError(f"{where}: target {target!r} is {wanted.dtype}: regression needs numbers")
+    return Table(features, wanted.to_numpy(), task)
+
+
+def _task_of(target: pd.Series) -> Task:
+    from pandas.api import types
+
+    few_whole_numbers = types.is_integer_dtype(target) and target.nunique() <= MOST_CLASSES
+    is_class = few_whole_numbers or types.is_bool_dtype(target) or not types.is_numeric_dtype(target)
+    return "classification" if is_class else "regression"
+
+
+def _is_number(column: pd.Series) -> bool:
+    from pandas.api import types
+
+    return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
+
+
+def _refuse_missing(frame: pd.DataFrame, where: str) -> None:
+    missing = {str(name): int(count) for name, count in frame.isna().sum().items() if count}
+    if missing:
+        listed = ", ".join(f"{name} ({count})" for name, count in missing.items())
+        raise DataError(
+            f"{where}: missing values in {listed} of {len(frame)} rows: fill or drop them first, or leave a "
+            "feature out with ignore under [data]"
+        )
+
+
+def _check_feature(column: pd.Series, where: str) -> None:
+    from pandas.api import types
+
+    if types.is_numeric_dtype(column):
+        if not np.isfinite(column.to_numpy(dtype=float)).all():
+            raise DataError(f"{where}: column {column.name!r} has infinite values: replace them first")
+        return
+    if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
+        raise DataError(f"{where}: column {column.name!r} is a date: turn it into numbers, or ignore it under [data]")
+    if column.nunique() > MOST_CATEGORIES:
+        raise DataError(
+            f"{where}: text column {column.name!r} has {column.nunique()} different values, at most {MOST_CATEGORIES} "
+            "are one-hot encoded: ignore it under [data]"
+        )
+
+
+def _check_arguments(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for an argument that the function does not have, or one that it needs."""
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return  # a generator of scikit-learn: checked there against scikit-learn's own function
+    known = [p for p in parameters if p not in ("return_X_y", "as_frame")]
+    for argument in arguments:
+        if argument not in known:
+            rule = unknown(f"argument of {name}", argument, known) if known else f"{name} takes no arguments"
+            raise UsageError(f"[data.arguments] {argument}: {rule}")
+    for argument, parameter in parameters.items():
+        if (
+            parameter.default is parameter.empty
+            and parameter.kind is parameter.KEYWORD_ONLY
+            and argument not in arguments
+        ):
+            raise UsageError(f"[data.arguments]: {name} needs {argument}")
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."

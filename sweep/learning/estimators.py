@@ -1,0 +1,152 @@
+"""One network with one configuration as a scikit-learn estimator: what a sweep has found, used elsewhere.
+
+The estimators take raw features, an array or a DataFrame with numbers and text, and do their own scaling; they train
+with the trainer of a sweep, as a population of one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_array
+
+from sweep.errors import UsageError
+from sweep.learning.configuration import Configuration
+from sweep.learning.datasets import Table, Task, table_of
+from sweep.learning.hyper import Array
+from sweep.learning.network import StackedNetwork
+from sweep.learning.optimizers import Momentum
+from sweep.learning.splits import DataSource, split, whole
+from sweep.learning.training import Settings, train
+
+
+class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
+    """What both estimators share.
+
+    Parameters
+    ----------
+    configuration : Configuration, optional
+        Optimizer, schedule and learning rate; left out: momentum 0.9 with rate 0.01.
+    hidden : tuple of int
+        Sizes of the hidden layers; may be empty.
+    activation, initial_weights, dtype, epochs, batch_size
+        As in `sweep.learning.training.Settings`.
+    validation : float
+        Share of the samples held out to watch the loss, ``0 <= validation < 1``; with 0 the training part is watched.
+    seed : int
+        Decides everything random.
+
+    Attributes
+    ----------
+    parameters_ : array, shape (parameters,)
+    loss_curve_, validation_loss_curve_ : array, shape (epochs + 1,)
+    """
+
+    _task: Task
+
+    def __init__(
+        self,
+        configuration: Configuration | None = None,
+        *,
+        hidden: tuple[int, ...] = (32,),
+        activation: str = "relu",
+        initial_weights: str = "he",
+        dtype: str = "float32",
+        epochs: int = 30,
+        batch_size: int = 32,
+        validation: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        self.configuration = configuration
+        self.hidden = hidden
+        self.activation = activation
+        self.initial_weights = initial_weights
+        self.dtype = dtype
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation = validation
+        self.seed = seed
+
+    def _fit(self, features: Any, target: Any) -> None:
+        if not 0 <= self.validation < 1:
+            raise UsageError(f"validation = {self.validation}: must obey 0 <= validation < 1")
+        table = self._table(features, target)
+        source = DataSource(name="the samples given", validation=self.validation, test=0.0)
+        data = split(table, source, self.seed) if self.validation else whole(table)
+        settings = Settings(
+            tuple(self.hidden), self.activation, self.initial_weights, self.dtype, self.epochs, self.batch_size
+        )
+        chosen = self.configuration or Configuration(0.01, Momentum())
+        training = train([chosen], data, settings, self.seed)
+        self.encoder_, self.scaler_, self.classes_ = data.encoder, data.scaler, data.classes
+        self.architecture_ = settings.architecture(data)
+        self.n_features_in_ = np.shape(features)[1]
+        self.parameters_ = training.parameters[0, 0]
+        self.loss_curve_, self.validation_loss_curve_ = training.train_loss[0, 0], training.validation_loss[0, 0]
+
+    def _table(self, features: Any, target: Any) -> Table:
+        wanted = np.asarray(target)
+        if hasattr(features, "columns"):
+            name = "target"
+            while name in features.columns:
+                name += "_"
+            first = wanted if wanted.ndim == 1 else wanted[:, 0]
+            checked = table_of(features.assign(**{name: first}), name, type(self).__name__, self._task)
+            return Table(checked.features, wanted, self._task)
+        return Table(check_array(features, dtype=np.float64), wanted, self._task)
+
+    def _outputs(self, features: Any) -> Array:
+        """The network's linear outputs, shape ``(samples, outputs)``."""
+        if not hasattr(self, "parameters_"):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        inputs = np.asarray(self.encoder_.transform(features), dtype=np.float64)
+        inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1).astype(self.architecture_.dtype)
+        network = StackedNetwork(self.architecture_, self.parameters_[None])
+        return np.asarray(network.outputs(np.ascontiguousarray(inputs.T)[None])[:, 0].T)
+
+
+class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
+    """A multilayer perceptron for classes.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> bool(NetworkClassifier(epochs=20, seed=1).fit(X, y).score(X, y) > 0.9)
+    True
+    """
+
+    _task: Task = "classification"
+
+    def fit(self, X: Any, y: Any) -> NetworkClassifier:  # noqa: N803  # scikit-learn's names
+        """Train on samples `X`, shape ``(samples, features)``, and their classes `y`."""
+        self._fit(X, y)
+        return self
+
+    def predict_proba(self, X: Any) -> Array:  # noqa: N803
+        """The probability of each class, shape ``(samples, classes)``, in the order of ``classes_``."""
+        from scipy.special import softmax
+
+        return np.asarray(softmax(self._outputs(X).astype(np.float64), axis=1))
+
+    def predict(self, X: Any) -> Array:  # noqa: N803
+        """The likeliest class of each sample."""
+        return np.asarray(self.classes_[np.argmax(self._outputs(X), axis=1)])
+
+
+class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
+    """A multilayer perceptron for numbers, one or several targets."""
+
+    _task: Task = "regression"
+
+    def fit(self, X: Any, y: Any) -> NetworkRegressor:  # noqa: N803
+        """Train on samples `X`, ``(samples, features)``, and targets `y`, ``(samples,)`` or ``(samples, targets)``."""
+        self._fit(X, y)
+        self._flat = np.ndim(y) == 1
+        return self
+
+    def predict(self, X: Any) -> Array:  # noqa: N803
+        """The predicted targets, of the shape that `fit` was given."""
+        numbers = self.scaler_.inverse_transform(self._outputs(X).astype(np.float64))
+        return np.asarray(numbers[:, 0] if self._flat else numbers)

@@ -1,0 +1,232 @@
+"""From a table to what a network eats: train, validation and test parts, scaled by the training part alone.
+
+The split is stratified by class and decided by the seed. Means, variances and categories are learnt from the training
+part. The test part is carried along and touched by no search.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweep.errors import DataError
+from sweep.learning.datasets import Table, Task, load_file, load_named
+from sweep.learning.hyper import Array
+from sweep.learning.streams import integer_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Samples, float64: `inputs` ``(samples, inputs)``, `targets` ``(samples, outputs)``, one-hot or standardised."""
+
+    inputs: Array
+    targets: Array
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A data set ready for training.
+
+    `classes` are the labels in the order of the outputs (empty for regression); `encoder` turns raw features into
+    inputs, and `scaler` standardised outputs into numbers (None for classification): both scikit-learn transformers.
+    `fingerprint` identifies the values, in 12 hexadecimal digits.
+    """
+
+    task: Task
+    train: Part
+    validation: Part
+    test: Part
+    classes: Array
+    encoder: Any
+    scaler: Any
+    fingerprint: str
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs of a network for these data."""
+        return int(self.train.inputs.shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs: classes, or targets."""
+        return int(self.train.targets.shape[1])
+
+    @property
+    def loss(self) -> str:
+        """The loss that follows from the task."""
+        return "cross_entropy" if self.task == "classification" else "squared_error"
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where data come from and how they are split: small, hashable, and all that a worker needs to load them.
+
+    Either `name` (with `arguments`, as sorted pairs) or `file` and `target`. `rows` takes a random part of that many
+    samples, stratified. `validation` and `test` are fractions of the samples.
+    """
+
+    name: str = ""
+    arguments: tuple[tuple[str, Any], ...] = ()
+    file: str = ""
+    target: str = ""
+    ignore: tuple[str, ...] = ()
+    task: Task | None = None
+    rows: int | None = None
+    validation: float = 0.2
+    test: float = 0.2
+
+    def table(self) -> Table:
+        """Load the data, unsplit."""
+        if self.file:
+            return load_file(Path(self.file), self.target, self.ignore, self.task)
+        return load_named(self.name, dict(self.arguments))
+
+    @property
+    def label(self) -> str:
+        """A short name for messages."""
+        return Path(self.file).name if self.file else self.name
+
+
+def named(name: str, arguments: Mapping[str, Any] | None = None, **options: Any) -> DataSource:
+    """Make a `DataSource` from a data set's name and its arguments."""
+    pairs = tuple(sorted((arguments or {}).items()))
+    return DataSource(name=name, arguments=tuple((k, _hashable(v)) for k, v in pairs), **options)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(_hashable(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+@functools.lru_cache(maxsize=4)
+def prepare(source: DataSource, seed: int) -> Data:
+    """Load, split and scale; kept, so that a worker does it once.
+
+    Raises
+    ------
+    DataError
+        The data cannot be loaded or are too few to be split.
+    """
+    return split(source.table(), source, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Indices:
+    train: Array
+    validation: Array
+    test: Array = field(default_factory=lambda: np.empty(0, int))
+
+
+def split(table: Table, source: DataSource, seed: int) -> Data:
+    """Split and scale a table as `source` says."""
+    return _scaled(table, _indices(table, source, seed))
+
+
+def whole(table: Table) -> Data:
+    """Scale a table without splitting it: every sample is a training sample, and watched as the validation part."""
+    everything = np.arange(len(table.target))
+    return _scaled(table, _Indices(everything, everything))
+
+
+def split_off_test(source: DataSource, seed: int) -> Table:
+    """The samples of the training and validation parts, as they are before scaling."""
+    table = source.table()
+    indices = _indices(table, source, seed)
+    rest = np.sort(np.concatenate([indices.train, indices.validation]))
+    return Table(_take(table.features, rest), table.target[rest], table.task)
+
+
+def _take(features: Any, indices: Array) -> Any:
+    return features[indices] if isinstance(features, np.ndarray) else features.iloc[indices]
+
+
+def _scaled(table: Table, indices: _Indices) -> Data:
+    """Learn scaling, categories and classes from the training part; apply them to all."""
+    from sklearn.preprocessing import StandardScaler
+
+    encoder = _encoder(table.features).fit(_take(table.features, indices.train))
+    targets, classes, scaler = table.target, np.empty(0), None
+    if table.task == "classification":
+        classes = np.unique(targets[indices.train])
+        targets = (targets[:, None] == classes).astype(np.float64)
+    else:
+        targets = targets.reshape(len(targets), -1).astype(np.float64)
+        scaler = StandardScaler().fit(targets[indices.train])
+        targets = scaler.transform(targets)
+
+    def part(chosen: Array) -> Part:
+        if not len(chosen):
+            return Part(np.empty((0, 0)), targets[chosen])
+        return Part(np.asarray(encoder.transform(_take(table.features, chosen)), dtype=np.float64), targets[chosen])
+
+    parts = part(indices.train), part(indices.validation), part(indices.test)
+    return Data(table.task, *parts, classes, encoder, scaler, _fingerprint(*parts))
+
+
+def _encoder(features: Any) -> Any:
+    """Standardise numbers, one-hot encode text; a category that the training part lacks becomes all zeros."""
+    from sklearn.compose import ColumnTransformer, make_column_selector
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    if isinstance(features, np.ndarray):
+        return StandardScaler()
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    numbers = make_column_selector(dtype_include=["number", "bool"])
+    text = make_column_selector(dtype_exclude=["number", "bool"])
+    return ColumnTransformer([("numbers", StandardScaler(), numbers), ("text", one_hot, text)])
+
+
+def _indices(table: Table, source: DataSource, seed: int) -> _Indices:
+    """Choose which sample belongs to which part."""
+    from sklearn.model_selection import train_test_split
+
+    everything = np.arange(len(table.target))
+    state = integer_seed(seed, "split")
+    classes = table.target if table.task == "classification" else None
+
+    def cut(indices: Array, count: int) -> tuple[Array, Array]:
+        strata = None if classes is None else classes[indices]
+        rest, taken = train_test_split(indices, test_size=count, random_state=state, stratify=strata)
+        return rest, taken
+
+    try:
+        if source.rows is not None and source.rows < len(everything):
+            _, everything = cut(everything, source.rows)
+        rest, test = everything, np.empty(0, int)
+        if source.test:
+            rest, test = cut(everything, max(1, round(source.test * len(everything))))
+        train, validation = cut(rest, max(1, round(source.validation * len(everything))))
+    except ValueError as error:
+        raise DataError(f"{source.label}: {_too_few(table, error)}") from error
+    if table.task == "classification" and len(np.unique(table.target[train])) < 2:
+        raise DataError(f"{source.label}: the target has one class only: there is nothing to tell apart")
+    return _Indices(np.sort(train), np.sort(validation), np.sort(test))
+
+
+def _too_few(table: Table, error: ValueError) -> str:
+    """Say why a split failed in the user's terms."""
+    if table.task == "classification":
+        labels, counts = np.unique(table.target, return_counts=True)
+        rarest = int(np.argmin(counts))
+        if counts[rarest] < 4 or len(labels) > 0.1 * len(table.target):
+            return (
+                f"cannot be split by class: class {labels[rarest].item()!r} has {counts[rarest]} of "
+                f"{len(table.target)} samples: each part needs one of every class; merge rare classes or add samples"
+            )
+    return f"{len(table.target)} samples cannot be split: {error}"
+
+
+def _fingerprint(*parts: Part) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part.inputs).tobytes())
+        digest.update(np.ascontiguousarray(part.targets).tobytes())
+    return digest.hexdigest()[:12]

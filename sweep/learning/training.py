@@ -1,0 +1,253 @@
+"""The trainer: a population of trials, stacked, through all epochs.
+
+Read `train` first, then `_Loop.run_epoch`. What moves is in `sweep.learning.population`.
+
+The sentence that everything here serves: a trial's result depends on its configuration and its seed and on nothing
+else. Rows never meet in a sum, shapes do not decide the order of one, and a diverged row is taken out by index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweep.errors import UsageError
+from sweep.learning.configuration import Configuration
+from sweep.learning.hyper import Array
+from sweep.learning.machine import steady
+from sweep.learning.network import Architecture, StackedNetwork
+from sweep.learning.population import Population
+from sweep.learning.splits import Data, Part
+from sweep.learning.streams import stream
+
+EVALUATION_BLOCK = 512  # samples evaluated at once: 64 rows of 32 hidden units then stay in a 4 MB cache
+GATHERED_STEPS = 64  # minibatches gathered at once
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How every trial of a study is trained: the network and the budget.
+
+    `replicates` trainings of each configuration differ in initial weights and minibatch order. The last minibatch of
+    an epoch is smaller where `batch_size` does not divide the training part.
+    """
+
+    hidden: tuple[int, ...] = (32,)
+    activation: str = "relu"
+    initial_weights: str = "he"
+    dtype: str = "float32"
+    epochs: int = 30
+    batch_size: int = 32
+    replicates: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "replicates"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} = {getattr(self, name)}: must be at least 1")
+
+    def architecture(self, data: Data) -> Architecture:
+        """The network for a data set."""
+        sizes = (data.inputs, *self.hidden, data.outputs)
+        return Architecture(sizes, data.loss, self.activation, self.initial_weights, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What the training of T configurations, R replicates each, over E epochs gave.
+
+    Attributes
+    ----------
+    learning_rate, train_loss, validation_loss, validation_error : array, shape (T, R, E + 1)
+        Epoch 0 is before training. `learning_rate` is that of the epoch's last update (epoch 0: of the first update to
+        come). `train_loss` is the mean over the training part of the loss that each sample had when its minibatch was
+        used. NaN after a trial has stopped.
+    epochs : array of int, shape (T,)
+        Epochs trained.
+    diverged_at : array of int, shape (T,)
+        The epoch after which a trial was found diverged; -1: it was not.
+    parameters : array, shape (T, R, parameters)
+        At the end.
+    """
+
+    learning_rate: Array
+    train_loss: Array
+    validation_loss: Array
+    validation_error: Array
+    epochs: Array
+    diverged_at: Array
+    parameters: Array
+
+
+def train(configurations: Sequence[Configuration], data: Data, settings: Settings, seed: int) -> Training:
+    """Train all configurations together, as one array program.
+
+    A trial is *diverged* when, after an epoch, a loss is not finite, or both the training loss and the validation loss
+    are above those before training, in any replicate. (The training loss alone can be high in the first epoch of a
+    training that recovers; the validation loss alone rises when a network overfits.) It then stops.
+
+    Parameters
+    ----------
+    configurations : sequence of Configuration
+        One a trial; optimizers and schedules may be mixed.
+    data : Data
+        Its training and validation parts are used, its test part is not.
+    settings : Settings
+    seed : int
+        With a configuration it decides everything.
+
+    Returns
+    -------
+    Training
+        In the order of `configurations`.
+    """
+    if not configurations:
+        raise UsageError("train: no configurations given: give at least one")
+    with steady():
+        loop = _Loop(configurations, data, settings, seed)
+        for epoch in range(1, settings.epochs + 1):
+            loop.run_epoch(epoch)
+            if not len(loop.population.trials):
+                break
+        return loop.finish()
+
+
+class _Loop:
+    """The state of one call of `train`: the population, the data in the network's layout, the curves so far."""
+
+    def __init__(self, configurations: Sequence[Configuration], data: Data, settings: Settings, seed: int) -> None:
+        self.settings = settings
+        self.architecture = settings.architecture(data)
+        self.training = Samples.of(data.train, settings.dtype)
+        self.validation = Samples.of(data.validation, settings.dtype)
+        replicates = range(settings.replicates)
+        initial = np.stack([self.architecture.initial(stream(seed, "weights", r)) for r in replicates])
+        self.orders = [np.random.default_rng(stream(seed, "order", r)) for r in replicates]
+        self.steps = -(-len(data.train) // settings.batch_size)
+        self.result = self._empty(len(configurations))
+        self._start(configurations, initial)
+
+    def _empty(self, trials: int) -> Training:
+        shape = (trials, self.settings.replicates, self.settings.epochs + 1)
+        return Training(
+            learning_rate=np.full(shape, np.nan),
+            train_loss=np.full(shape, np.nan),
+            validation_loss=np.full(shape, np.nan),
+            validation_error=np.full(shape, np.nan),
+            epochs=np.zeros(trials, int),
+            diverged_at=np.full(trials, -1),
+            parameters=np.zeros((*shape[:2], self.architecture.parameters), self.settings.dtype),
+        )
+
+    def _start(self, configurations: Sequence[Configuration], initial: Array) -> None:
+        """Evaluate the initial networks, which trials share, and build the population from them."""
+        start = StackedNetwork(self.architecture, initial, self.settings.replicates)
+        self.start_train, _ = self.training.evaluate(start)
+        loss, error = self.validation.evaluate(start)
+        self.start_loss = loss
+        self.population = Population.of(configurations, self.architecture, initial, loss)
+        first = self.population.rates(np.zeros(2), per_trial=True)[..., 0]
+        trials = self.population.trials
+        self.result.learning_rate[trials, :, 0] = first
+        self.result.train_loss[:, :, 0] = self.start_train
+        self.result.validation_loss[:, :, 0] = loss
+        self.result.validation_error[:, :, 0] = error
+
+    def run_epoch(self, epoch: int) -> None:
+        """Train one epoch, evaluate, record, and let go of what has diverged."""
+        population, network = self.population, self.population.network
+        count = (epoch - 1) * self.steps + np.arange(self.steps + 1)
+        rates = population.rates(count / self.steps)
+        population.prepare(rates, count)
+        order = np.stack([random.permutation(len(self.training)) for random in self.orders])
+        total = np.zeros((network.rows, self.settings.batch_size), self.settings.dtype)
+        for step, inputs, targets in self.training.minibatches(order, self.settings.batch_size):
+            losses = network.loss_and_gradient(inputs, targets)
+            total[:, : losses.shape[1]] += losses
+            population.update(step)
+        train_loss = total.sum(axis=1) / len(self.training)
+        loss, error = self.validation.evaluate(network)
+        population.observe(loss)
+        self._record(epoch, rates[:, self.steps - 1], train_loss, loss, error)
+
+    def _record(self, epoch: int, rate: Array, train_loss: Array, loss: Array, error: Array) -> None:
+        trials = self.population.trials
+        per_trial = (len(trials), self.settings.replicates)
+        columns = [column.astype(float).reshape(per_trial) for column in (rate, train_loss, loss, error)]
+        result = self.result
+        curves = (result.learning_rate, result.train_loss, result.validation_loss, result.validation_error)
+        for curve, column in zip(curves, columns, strict=True):
+            curve[trials, :, epoch] = column
+        result.epochs[trials] = epoch
+        _, train_now, now, _ = columns
+        climbed = (train_now > self.start_train) & (now > self.start_loss)
+        diverged = (climbed | ~np.isfinite(train_now) | ~np.isfinite(now)).any(axis=1)
+        if diverged.any():
+            result.diverged_at[trials[diverged]] = epoch
+            self._save(diverged)
+            self.population.keep(~diverged)
+
+    def _save(self, which: Array) -> None:
+        population = self.population
+        shape = (len(population.trials), *self.result.parameters.shape[1:])
+        self.result.parameters[population.trials[which]] = population.network.parameters.reshape(shape)[which]
+
+    def finish(self) -> Training:
+        """Collect the parameters of the trials that are still there."""
+        self._save(np.ones(len(self.population.trials), bool))
+        return self.result
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One part of a data set in the network's layout and precision.
+
+    `inputs` has shape ``(samples, inputs + 1)``, the last column being 1; `targets` ``(samples, outputs)``; `variance`
+    is that of each target over this part.
+    """
+
+    inputs: Array
+    targets: Array
+    variance: Array
+
+    @classmethod
+    def of(cls, part: Part, dtype: str) -> Samples:
+        """Lay a part out."""
+        inputs = np.concatenate([part.inputs, np.ones((len(part), 1))], axis=1)
+        variance = np.maximum(part.targets.var(axis=0), np.finfo(np.float32).tiny)
+        return cls(inputs.astype(dtype), part.targets.astype(dtype), variance.astype(dtype))
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array]]:
+        """Walk the samples in `order`, shape ``(replicates, samples)``.
+
+        Yields the step's number, its inputs ``(replicates, inputs + 1, batch)`` and targets ``(outputs, replicates,
+        batch)``; many steps are gathered at once, which is cheaper than one by one.
+        """
+        whole, step = len(self) // batch * batch, 0
+        for start in range(0, whole, batch * GATHERED_STEPS):
+            chosen = order[:, start : min(start + batch * GATHERED_STEPS, whole)].reshape(len(order), -1, batch)
+            inputs = np.ascontiguousarray(self.inputs[chosen].transpose(1, 0, 3, 2))
+            targets = np.ascontiguousarray(self.targets[chosen].transpose(1, 3, 0, 2))
+            for pair in zip(inputs, targets, strict=True):
+                yield step, *pair
+                step += 1
+        if whole < len(self):
+            chosen = order[:, whole:]
+            inputs = np.ascontiguousarray(self.inputs[chosen].transpose(0, 2, 1))
+            yield step, inputs, np.ascontiguousarray(self.targets[chosen].transpose(2, 0, 1))
+
+    def evaluate(self, network: StackedNetwork) -> tuple[Array, Array]:
+        """Mean loss and mean error of each row over all samples, both of shape ``(rows,)``, summed in float64."""
+        loss, error = np.zeros(network.rows), np.zeros(network.rows)
+        for start in range(0, len(self), EVALUATION_BLOCK):
+            block = slice(start, start + EVALUATION_BLOCK)
+            inputs = np.ascontiguousarray(self.inputs[block].T)[None]
+            targets = np.ascontiguousarray(self.targets[block].T)[:, None]
+            losses, errors = network.evaluate(inputs, targets, self.variance)
+            loss += losses.astype(np.float64).sum(axis=1)
+            error += errors.astype(np.float64).sum(axis=1)
+        return loss / len(self), error / len(self)

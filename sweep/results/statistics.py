@@ -1,0 +1,116 @@
+"""From the tables to what a reader wants to know: the best trial, the arms, and the findings.
+
+A *finding* is a warning as data: its kind, the evidence and the advice. They are made here and rendered elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sweep.learning.hyper import Range
+from sweep.search.space import Arm, Space
+
+EDGE = 0.02  # of a range (of its logarithm, where searched so): a best value within that of an end counts as at the end
+MANY_DIVERGED = 0.2  # of the finished trials
+STATES_FINISHED = ("complete", "diverged", "pruned")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a reader should know before believing the result."""
+
+    kind: str
+    evidence: str
+    advice: str
+
+
+def finished(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that are not running."""
+    return trials[trials["state"].isin(STATES_FINISHED)]
+
+
+def best_trial(trials: pd.DataFrame) -> pd.Series | None:
+    """The complete trial with the smallest objective (the earliest of equals), or None if there is none."""
+    complete = trials[trials["state"] == "complete"]
+    if complete.empty:
+        return None
+    return complete.loc[complete["objective"].idxmin()]
+
+
+def arms(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row an arm, best first: how many trials it had, how many diverged, and its best trial.
+
+    Columns: `optimizer`, `schedule`, `trials`, `diverged`, `objective`, `validation_error`, `learning_rate`, `number`;
+    the last four are null for an arm without a complete trial.
+    """
+    done = finished(trials)
+    keys = ["optimizer", "schedule"]
+    counts = done.groupby(keys).agg(
+        trials=("number", "size"), diverged=("state", lambda s: int((s == "diverged").sum()))
+    )
+    complete = done[done["state"] == "complete"]
+    rows = complete.loc[complete.groupby(keys)["objective"].idxmin()]
+    shown = rows[[*keys, "objective", "validation_error", "learning_rate", "number"]].set_index(keys)
+    table = counts.join(shown).reset_index().astype({"number": "Int64"})
+    return table.sort_values(["objective", "optimizer", "schedule"], ignore_index=True)
+
+
+def findings(trials: pd.DataFrame, curves: pd.DataFrame, space: Space) -> list[Finding]:
+    """Everything worth a warning."""
+    best = best_trial(trials)
+    found = list(_diverged(trials))
+    if best is not None:
+        found += [*_at_edge(best, space), *_never_fired(best, curves)]
+    return found
+
+
+def _diverged(trials: pd.DataFrame) -> Iterator[Finding]:
+    done = finished(trials)
+    bad = done[done["state"] == "diverged"]
+    if len(bad) <= MANY_DIVERGED * len(done):
+        return
+    alive = done[done["state"] == "complete"]["learning_rate"]
+    advice = "lower the high end of search.learning_rate"
+    if len(alive):
+        advice += f"; half of the trials that trained had a rate below {alive.median():.2g}"
+    share = 100 * len(bad) / len(done)
+    yield Finding("many diverged", f"{len(bad)} of {len(done)} trials diverged ({share:.0f} %)", advice)
+
+
+def _at_edge(best: pd.Series, space: Space) -> Iterator[Finding]:
+    """Choi et al. 2019: an optimum at the edge of its range was not found, only bounded."""
+    arm = Arm(best["optimizer"], best["schedule"])
+    for name, search in space.entries(arm).items():
+        kind, _, field = name.partition(".")
+        column = name if not field else f"{'optimizer' if kind == arm.optimizer else 'schedule'}.{field}"
+        value = float(best[column])
+        if not isinstance(search, Range):
+            continue
+        place = _place(value, search)
+        if min(place, 1 - place) > EDGE:
+            continue
+        side, bound = ("low", search.low) if place < 0.5 else ("high", search.high)
+        key = "search.learning_rate" if not field else f"search.{column.split('.')[0]}.{name}"
+        evidence = f"the best trial's {name} = {value:.4g} lies at the {side} end of its range ({bound:.4g})"
+        yield Finding("best at the edge", evidence, f"widen {key}: the best value may lie beyond")
+
+
+def _place(value: float, search: Range) -> float:
+    """Where a value lies in its range: 0 at the low end, 1 at the high end."""
+    if search.log:
+        return math.log(value / search.low) / math.log(search.high / search.low)
+    return (value - search.low) / (search.high - search.low)
+
+
+def _never_fired(best: pd.Series, curves: pd.DataFrame) -> Iterator[Finding]:
+    rates = curves.loc[curves["number"] == best["number"], "learning_rate"]
+    if best["schedule"] != "constant" and len(rates) > 1 and rates.nunique() == 1:
+        yield Finding(
+            "schedule never fired",
+            f"the best trial's {best['schedule']} schedule left the rate as it was in all {best['epochs']} epochs",
+            "do not credit the schedule: compare with constant, or narrow its constants so that it acts",
+        )

@@ -1,0 +1,204 @@
+"""The two tables of a run, `trials` and `curves`: their schema, writing, reading, exporting.
+
+Each is a folder of Parquet parts, one part a generation; ``pandas.read_parquet`` opens the folder as one table, at any
+moment: a part is written beside and renamed into its place. So writing costs the same however many trials there are.
+
+``trials``, one row a trial: `number`, `state` (running, complete, diverged, pruned), `objective`, `optimizer`,
+`schedule`, `learning_rate`, one column for each other hyperparameter (``optimizer.decay``, ...; null where it does not
+apply), `validation_loss`, `validation_error`, `train_loss` (after the last epoch, mean over replicates), `epochs`,
+`diverged_at`, `seed`, `generation`, `seconds` (its share of its population's time), `started`, `finished` (UTC).
+
+``curves``, one row a trial, replicate and epoch (0 = before training): `number`, `replicate`, `epoch`, `learning_rate`,
+`train_loss`, `validation_loss`, `validation_error`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweep.errors import SweepError, UsageError, unknown
+from sweep.learning.training import Training
+from sweep.search.records import Curves, Record
+
+TableName = Literal["trials", "curves"]
+
+_UTC = pa.timestamp("us", tz="UTC")
+_BEFORE = {
+    "number": pa.int64(), "state": pa.string(), "objective": pa.float64(),
+    "optimizer": pa.string(), "schedule": pa.string(), "learning_rate": pa.float64(),
+}  # fmt: skip
+_AFTER = {
+    "validation_loss": pa.float64(), "validation_error": pa.float64(), "train_loss": pa.float64(),
+    "epochs": pa.int64(), "diverged_at": pa.int64(), "seed": pa.int64(), "generation": pa.int64(),
+    "seconds": pa.float64(), "started": _UTC, "finished": _UTC,
+}  # fmt: skip
+CURVES = pa.schema(
+    {
+        "number": pa.int64(), "replicate": pa.int64(), "epoch": pa.int64(), "learning_rate": pa.float64(),
+        "train_loss": pa.float64(), "validation_loss": pa.float64(), "validation_error": pa.float64(),
+    }
+)  # fmt: skip
+
+
+def trials_schema(hyperparameters: Sequence[str]) -> pa.Schema:
+    """The schema of `trials` for a study with these dotted hyperparameters."""
+    return pa.schema(_BEFORE | dict.fromkeys(hyperparameters, pa.float64()) | _AFTER)
+
+
+class Tables:
+    """The writer of a run folder's tables.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder; it exists.
+    hyperparameters : sequence of str
+        The dotted names of the study's hyperparameters.
+    """
+
+    def __init__(self, folder: Path, hyperparameters: Sequence[str]) -> None:
+        self.folder = folder
+        self._schemas = {"trials": trials_schema(hyperparameters), "curves": CURVES}
+        for name, schema in self._schemas.items():
+            if not any((folder / f"{name}.parquet").glob("part-*.parquet")):
+                self._write(name, 0, schema.empty_table())
+
+    def record(self, generation: int, records: Sequence[Record]) -> None:
+        """Write some trials of a generation; others of the same generation stay, these replace what was there."""
+        if not records:
+            return
+        self._merge("trials", generation, pa.Table.from_pylist([_row(r) for r in records], self._schemas["trials"]))
+        finished = [curve_table(r.number, r.curves) for r in records if r.curves is not None]
+        if finished:
+            self._merge("curves", generation, pa.concat_tables(finished))
+
+    def _merge(self, name: str, generation: int, new: pa.Table) -> None:
+        path = self._part(name, generation)
+        if path.exists():
+            old = pq.read_table(path)
+            kept = old.filter(pa.array(~np.isin(old["number"].to_numpy(), new["number"].to_numpy()), pa.bool_()))
+            new = pa.concat_tables([kept, new]).sort_by("number")  # stable: epochs stay in order
+        self._write(name, generation, new)
+
+    def _part(self, name: str, generation: int) -> Path:
+        return self.folder / f"{name}.parquet" / f"part-{generation:06d}.parquet"
+
+    def _write(self, name: str, generation: int, table: pa.Table) -> None:
+        path = self._part(name, generation)
+        beside = path.with_name(f".{path.name}.new")  # readers of a folder pass over names with a dot
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, beside)
+            os.replace(beside, path)
+        except OSError as error:
+            raise SweepError(
+                f"{path}: cannot be written: {error.strerror or error}: make room or mend the folder, then run again; "
+                "what was recorded before is safe"
+            ) from error
+
+
+def _row(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "number": record.number,
+        "state": record.state,
+        "objective": record.objective,
+        **record.configuration.record(),
+        "epochs": record.epochs,
+        "diverged_at": record.diverged_at,
+        "seed": record.seed,
+        "generation": record.generation,
+        "seconds": record.seconds,
+        "started": _when(record.started),
+        "finished": _when(record.finished),
+    }
+    if record.curves is not None:
+        for name in ("validation_loss", "validation_error", "train_loss"):
+            row[name] = float(getattr(record.curves, name)[:, -1].mean())
+    return row
+
+
+def _when(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def curve_table(number: int, curves: Curves) -> pa.Table:
+    """One trial's rows of the table `curves`."""
+    replicates, epochs = curves.train_loss.shape
+    columns = {
+        "number": np.full(replicates * epochs, number),
+        "replicate": np.repeat(np.arange(replicates), epochs),
+        "epoch": np.tile(np.arange(epochs), replicates),
+        "learning_rate": curves.learning_rate.ravel(),
+        "train_loss": curves.train_loss.ravel(),
+        "validation_loss": curves.validation_loss.ravel(),
+        "validation_error": curves.validation_error.ravel(),
+    }
+    return pa.table(columns, schema=CURVES)
+
+
+def curves_of(training: Training) -> pd.DataFrame:
+    """The curves of some trainings as the table `curves`; numbers count from 0."""
+    found = []
+    for number, epochs in enumerate(training.epochs):
+        ran = slice(0, int(epochs) + 1)
+        names = ("learning_rate", "train_loss", "validation_loss", "validation_error")
+        curves = Curves(*(getattr(training, name)[number][:, ran] for name in names))
+        found.append(curve_table(number, curves).to_pandas())
+    return pd.concat(found, ignore_index=True)
+
+
+def read(folder: Path, name: TableName) -> pd.DataFrame:
+    """Read a table of a run folder, in the order of trials (replicates, epochs); works while a run writes it."""
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        raise UsageError(f"{path}: no such table: run the study first")
+    frame = pd.read_parquet(path)
+    order = ["number"] if name == "trials" else ["number", "replicate", "epoch"]
+    return frame.sort_values(order, ignore_index=True)
+
+
+def _to_excel(frame: pd.DataFrame, path: Path) -> None:
+    """Write a sheet; Excel knows no time zones, so times are written as UTC without one."""
+    naive = {c: frame[c].dt.tz_localize(None) for c in frame.select_dtypes("datetimetz")}
+    frame.assign(**naive).to_excel(path, index=False)
+
+
+EXPORTS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    ".csv": lambda frame, path: frame.to_csv(path, index=False),
+    ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
+    ".feather": lambda frame, path: frame.to_feather(path),
+    ".json": lambda frame, path: frame.to_json(path, orient="records", date_format="iso", double_precision=15),
+    ".xlsx": _to_excel,
+}
+MOST_EXCEL_ROWS = 1_048_575
+
+
+def export(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table to one file, in the format of its ending; an existing file is replaced as a whole.
+
+    Raises
+    ------
+    UsageError
+        The ending is not known, the place cannot be written, or a sheet cannot hold the rows.
+    """
+    if path.suffix not in EXPORTS:
+        raise UsageError(f"{path}: {unknown('ending', path.suffix, EXPORTS)}")
+    if path.suffix == ".xlsx" and len(frame) > MOST_EXCEL_ROWS:
+        raise UsageError(
+            f"{path}: {len(frame)} rows: a sheet holds at most {MOST_EXCEL_ROWS}: export to .parquet or .csv"
+        )
+    beside = path.with_name(f".{path.stem}.new{path.suffix}")
+    try:
+        EXPORTS[path.suffix](frame, beside)
+        os.replace(beside, path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}: choose another place") from error

@@ -1,0 +1,115 @@
+"""One hyperparameter in a study file: a number, a list of choices, or a range; read, checked, and written back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sweep.errors import unknown
+from sweep.learning.hyper import Choices, Fixed, Hyperparameter, Range, Search, hyperparameters
+from sweep.search.space import Constants
+
+_RANGE_KEYS = ("low", "high", "log", "integer")
+_FORMS = "a number, a list of numbers, or {low = ..., high = ..., log = true}"
+
+
+def parse_constants(where: str, kind: type, narrowed: Mapping[str, Any], epochs: int) -> Constants:
+    """Where to search each constant of an optimizer or a schedule: as the study file says, else by its default.
+
+    Raises
+    ------
+    ValueError
+        With the key path, the value and the rule.
+    """
+    declared = {p.name: p for p in hyperparameters(kind)}
+    for field in narrowed:
+        if field not in declared:
+            rule = unknown("key", field, declared) if declared else "it has no constants"
+            raise ValueError(f"{where}.{field}: {rule}")
+    found: dict[str, Search | tuple[Search, ...]] = {}
+    for name, parameter in declared.items():
+        key = f"{where}.{name}"
+        if parameter.vector:
+            found[name] = _vector(key, parameter, narrowed.get(name), epochs)
+        elif name in narrowed:
+            found[name] = parse_entry(key, parameter, narrowed[name])
+        else:
+            found[name] = _default(parameter, epochs)
+    lengths = {name: len(value) for name, value in found.items() if isinstance(value, tuple)}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"{where}: {' and '.join(f'{n} has {k}' for n, k in lengths.items())} elements: must be as many"
+        )
+    return found
+
+
+def _vector(key: str, parameter: Hyperparameter, given: Any, epochs: int) -> tuple[Search, ...]:
+    if given is None:
+        assert isinstance(parameter.default, tuple)
+        return (_default(parameter, epochs),) * len(parameter.default)
+    if not isinstance(given, list) or not given:
+        raise ValueError(f"{key} = {given!r}: must be a list with one entry an element, each {_FORMS}")
+    return tuple(parse_entry(f"{key}.{i}", parameter, element) for i, element in enumerate(given, start=1))
+
+
+def _default(parameter: Hyperparameter, epochs: int) -> Search:
+    search = parameter.search.resolved(epochs)
+    return Fixed(search.low) if isinstance(search, Range) and search.low == search.high else search
+
+
+def parse_entry(key: str, parameter: Hyperparameter, given: Any) -> Search:
+    """Read one entry and check it against the hyperparameter's domain."""
+    if isinstance(given, Range | Choices | Fixed):
+        return given
+    if isinstance(given, Mapping):
+        return _range(key, parameter, given)
+    if isinstance(given, list):
+        for element in given:
+            _legal(key, parameter, element)
+        if not given or len(set(given)) < len(given):
+            raise ValueError(f"{key} = {given}: must be a list of different numbers, at least one")
+        return Choices(tuple(map(float, given))) if len(given) > 1 else Fixed(float(given[0]))
+    _legal(key, parameter, given)
+    return Fixed(float(given))
+
+
+def _range(key: str, parameter: Hyperparameter, given: Mapping[str, Any]) -> Search:
+    for part in given:
+        if part not in _RANGE_KEYS:
+            raise ValueError(f"{key}.{part}: {unknown('key', part, _RANGE_KEYS)}")
+    for part in ("low", "high"):
+        if part not in given:
+            raise ValueError(f"{key}: a range needs {part}")
+        _legal(f"{key}.{part}", parameter, given[part])
+    for part in ("log", "integer"):
+        if not isinstance(given.get(part, False), bool):
+            raise ValueError(f"{key}.{part} = {given[part]!r}: must be true or false")
+    low, high = given["low"], given["high"]
+    log, integer = given.get("log", False), given.get("integer", parameter.domain.integer)
+    if low > high:
+        raise ValueError(f"{key}: low = {low} is above high = {high}: must obey low <= high")
+    if log and low <= 0:
+        raise ValueError(f"{key}.low = {low}: a range with log = true must begin above 0")
+    if integer and (low != int(low) or high != int(high)):
+        raise ValueError(f"{key}: low = {low}, high = {high}: must be whole numbers")
+    return Fixed(float(low)) if low == high else Range(float(low), float(high), log, integer)
+
+
+def _legal(key: str, parameter: Hyperparameter, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} = {value!r}: must be {_FORMS}")
+    if not parameter.domain.contains(value):
+        raise ValueError(f"{key} = {value}: must obey {parameter.domain.rule(parameter.name)}")
+
+
+def written(search: Search | tuple[Search, ...]) -> Any:
+    """An entry as a study file writes it; the inverse of `parse_entry`."""
+    match search:
+        case tuple():
+            return [written(element) for element in search]
+        case Fixed(value):
+            return value
+        case Choices(values):
+            return list(values)
+        case Range(low, high, log, integer):
+            return {"low": low, "high": high, "log": log, "integer": integer}

@@ -1,0 +1,67 @@
+"""What the loop of a study hands to others: finished trials, and how far it is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from sweep.learning.configuration import Configuration
+from sweep.learning.hyper import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """One trial's curves, arrays of shape ``(replicates, epochs + 1)``; epoch 0 is before training."""
+
+    learning_rate: Array
+    train_loss: Array
+    validation_loss: Array
+    validation_error: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One trial as the tables hold it. A running trial has no objective, curves or times yet.
+
+    `state` is ``running``, ``complete`` or ``diverged``. Times are seconds since the epoch; `seconds` is the trial's
+    share of the time that its population took.
+    """
+
+    number: int
+    state: str
+    configuration: Configuration
+    seed: int
+    generation: int
+    objective: float | None = None
+    epochs: int = 0
+    diverged_at: int | None = None
+    seconds: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    curves: Curves | None = None
+
+
+@dataclass
+class Progress:
+    """How far a run is; given to whoever wants to show it."""
+
+    total: int
+    done: int = 0
+    diverged: int = 0
+    best: float | None = None
+    best_arm: str = ""
+    started: float = field(default_factory=time.monotonic)
+    done_before: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Trials a second since this run began."""
+        return (self.done - self.done_before) / max(time.monotonic() - self.started, 1e-9)
+
+    def count(self, record: Record) -> None:
+        """Take a finished trial in."""
+        self.done += 1
+        self.diverged += record.state == "diverged"
+        value = record.objective
+        if value is not None and (self.best is None or value < self.best):
+            self.best, self.best_arm = value, record.configuration.arm

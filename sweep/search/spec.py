@@ -1,0 +1,264 @@
+"""A study file (TOML) becomes a frozen, validated `Spec`; or one line an error, and nothing has run.
+
+The resolved form, `Spec.resolved`, is complete: every default and every range in plain numbers. It is what a run folder
+keeps as ``study.toml``, and reading it gives the same `Spec` again.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sweep.errors import UsageError, unknown
+from sweep.learning.configuration import LEARNING_RATE
+from sweep.learning.datasets import DATASETS
+from sweep.learning.network import ACTIVATIONS, INITIAL_WEIGHTS
+from sweep.learning.optimizers import OPTIMIZERS
+from sweep.learning.schedules import SCHEDULES
+from sweep.learning.splits import DataSource, named
+from sweep.learning.training import Settings
+from sweep.search.entries import parse_constants, parse_entry, written
+from sweep.search.samplers import SAMPLERS
+from sweep.search.space import Constants, Space
+
+Count = Annotated[int, Field(ge=1)]
+SMALLEST_GENERATION, LARGEST_GENERATION = 8, 64
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class StudySection(_Section):
+    """``[study]``: the question, how long to search, and what is to be small."""
+
+    name: str = ""
+    question: str = ""
+    mode: Literal["optimize", "compare"] = "optimize"
+    trials: Count = 256
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    sampler: str = ""
+    generation: Count | None = None
+    objective: Literal["validation_loss", "validation_error"] = "validation_loss"
+    at: Literal["last", "best"] = "last"
+    replicates: Count = 1
+    storage: str = ""
+
+    @model_validator(mode="after")
+    def _sampler_is_known(self) -> StudySection:
+        if self.sampler and self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler: {unknown('sampler', self.sampler, SAMPLERS)}")
+        if self.mode == "compare" and self.sampler not in ("", "random"):
+            raise ValueError(
+                f'sampler = {self.sampler!r}: mode = "compare" judges independent random configurations: '
+                'leave the sampler out, or use mode = "optimize"'
+            )
+        return self
+
+
+class DataSection(_Section):
+    """``[data]``: a data set by name with its arguments, or a file with its target column."""
+
+    name: str = ""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    file: str = ""
+    target: str = ""
+    ignore: list[str] = Field(default_factory=list)
+    task: Literal["classification", "regression"] | None = None
+    rows: Count | None = None
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataSection:
+        if bool(self.name) == bool(self.file):
+            raise ValueError("give either name (a data set) or file (CSV or Parquet) with target")
+        if self.name and self.name not in DATASETS:
+            raise ValueError(f"name: {unknown('data set', self.name, DATASETS)}")
+        if self.file and not self.target:
+            raise ValueError(f"file = {self.file!r} needs target, the name of the column to predict")
+        if self.name and (self.target or self.ignore or self.task):
+            raise ValueError("target, ignore and task go with file, not with name")
+        if self.file and self.arguments:
+            raise ValueError("arguments go with name, not with file")
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation + test = {self.validation + self.test:g}: must be below 1, to leave a training part"
+            )
+        return self
+
+
+class NetworkSection(_Section):
+    """``[network]``: the network of every trial, and its budget."""
+
+    hidden: list[Count] = Field(default_factory=lambda: [32])
+    activation: str = "relu"
+    initial_weights: str = "he"
+    epochs: Count = 30
+    batch_size: Count = 32
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> NetworkSection:
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation: {unknown('activation', self.activation, ACTIVATIONS)}")
+        if self.initial_weights not in INITIAL_WEIGHTS:
+            raise ValueError(f"initial_weights: {unknown('initial weights', self.initial_weights, INITIAL_WEIGHTS)}")
+        return self
+
+
+class SearchSection(_Section):
+    """``[search]``: the learning rate, the optimizers, the schedules, and how their constants are narrowed."""
+
+    learning_rate: Any = None
+    optimizers: list[str] = Field(default_factory=lambda: list(OPTIMIZERS), min_length=1)
+    schedules: list[str] = Field(default_factory=lambda: list(SCHEDULES), min_length=1)
+    optimizer: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    schedule: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _kinds_are_known(self) -> SearchSection:
+        for kind, used, narrowed, table in (
+            ("optimizer", self.optimizers, self.optimizer, OPTIMIZERS),
+            ("schedule", self.schedules, self.schedule, SCHEDULES),
+        ):
+            for name in [*used, *narrowed]:
+                if name not in table:
+                    raise ValueError(f"{kind}s: {unknown(kind, name, table)}")
+            if len(set(used)) < len(used):
+                raise ValueError(f"{kind}s = {used}: each may be named once")
+            for name in narrowed:
+                if name not in used:
+                    raise ValueError(
+                        f"{kind}.{name}: {name!r} is not among {kind}s = {used}: add it there, or remove this table"
+                    )
+        return self
+
+
+class Spec(_Section):
+    """A whole study, validated."""
+
+    study: StudySection = Field(default_factory=StudySection)
+    data: DataSection
+    network: NetworkSection = Field(default_factory=NetworkSection)
+    search: SearchSection = Field(default_factory=SearchSection)
+
+    @model_validator(mode="after")
+    def _search_is_legal(self) -> Spec:
+        self.space()
+        return self
+
+    def space(self) -> Space:
+        """The search space, in plain numbers."""
+        epochs, search = self.network.epochs, self.search
+        rate = LEARNING_RATE.search if search.learning_rate is None else search.learning_rate
+        parsed = parse_entry("search.learning_rate", LEARNING_RATE, rate)
+
+        def constants(
+            kind: str, used: list[str], narrowed: Mapping[str, Any], table: Mapping[str, type]
+        ) -> dict[str, Constants]:
+            where = f"search.{kind}"
+            return {n: parse_constants(f"{where}.{n}", table[n], narrowed.get(n, {}), epochs) for n in used}
+
+        return Space(
+            parsed,
+            constants("optimizer", search.optimizers, search.optimizer, OPTIMIZERS),
+            constants("schedule", search.schedules, search.schedule, SCHEDULES),
+        )
+
+    def source(self) -> DataSource:
+        """Where the data come from."""
+        data = self.data
+        options: dict[str, Any] = {"rows": data.rows, "validation": data.validation, "test": data.test}
+        if data.name:
+            return named(data.name, data.arguments, **options)
+        return DataSource(file=data.file, target=data.target, ignore=tuple(data.ignore), task=data.task, **options)
+
+    def settings(self) -> Settings:
+        """How every trial is trained."""
+        n = self.network
+        return Settings(
+            tuple(n.hidden), n.activation, n.initial_weights, n.dtype, n.epochs, n.batch_size, self.study.replicates
+        )
+
+    def resolved(self) -> dict[str, Any]:
+        """The complete study as plain data: every default and every range written out."""
+        space, whole = self.space(), self.model_dump(exclude_none=True)
+        for section in ("study", "data"):
+            whole[section] = {key: value for key, value in whole[section].items() if value not in ("", {}, [])}
+        whole["search"] = {
+            "learning_rate": written(space.learning_rate),
+            "optimizers": self.search.optimizers,
+            "schedules": self.search.schedules,
+            "optimizer": {n: {k: written(s) for k, s in c.items()} for n, c in space.optimizers.items() if c},
+            "schedule": {n: {k: written(s) for k, s in c.items()} for n, c in space.schedules.items() if c},
+        }
+        return whole
+
+
+def read(path: Path) -> Spec:
+    """Read a study file and validate it as a whole.
+
+    Raises
+    ------
+    UsageError
+        One line for each thing that is wrong: file, key, value, rule.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such study file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    return complete(content, path)
+
+
+def complete(content: Mapping[str, Any], path: Path) -> Spec:
+    """Validate plain data as a study; fill in what follows from the file: its name, sampler and generation size."""
+    try:
+        spec = Spec.model_validate(content)
+    except ValidationError as error:
+        raise UsageError("\n".join(_line(path, e) for e in error.errors(include_url=False))) from error
+    study, data = spec.study, spec.data
+    if data.file and not Path(data.file).is_absolute():
+        data = data.model_copy(update={"file": str((path.parent / data.file).resolve())})
+    sampler = study.sampler or ("random" if study.mode == "compare" else "tpe")
+    generation = study.generation or generation_size(study.trials)
+    update = {"name": study.name or path.stem, "sampler": sampler, "generation": generation}
+    return spec.model_copy(update={"study": study.model_copy(update=update), "data": data})
+
+
+def generation_size(trials: int) -> int:
+    """How many trials to ask at once: a sixteenth of the study, from 8 to 64.
+
+    Larger generations stack better and choose worse: a sampler learns only between them.
+    """
+    return min(LARGEST_GENERATION, max(SMALLEST_GENERATION, math.ceil(trials / 16)))
+
+
+def _line(path: Path, error: Any) -> str:
+    """One of pydantic's errors in our words: file, key, value, rule."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{path}: {key}: {unknown('key', str(error['loc'][-1]), _keys(error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"{path}: {key}: is needed and not there"
+    rule = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{path}: {key}{'.' if key else ''}{rule}" if key else f"{path}: {rule}"
+    return f"{path}: {key} = {error['input']!r}: {rule[0].lower()}{rule[1:]}"
+
+
+def _keys(location: tuple[Any, ...]) -> list[str]:
+    """The keys that a section may have."""
+    section: Any = Spec
+    for part in location:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)

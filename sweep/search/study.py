@@ -1,0 +1,243 @@
+"""The loop of a study: ask, train, record, tell.
+
+The parent process alone talks to Optuna and writes. Trials are asked in generations; the next generation is asked while
+one trains, so a proposal never waits, and knows all results but the newest generation's. Trial ``n`` belongs to
+generation ``n // size``; neither depends on how many workers there are, when they finish, or how often the run was
+killed. A generation is recorded (tables) before it is told (storage), so whatever the storage knows, the tables have.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from sweep.learning.configuration import Configuration
+from sweep.search.records import Curves, Progress, Record
+from sweep.search.samplers import SAMPLERS, balanced, grid_size
+from sweep.search.space import Space
+from sweep.search.spec import Spec
+from sweep.search.storage import OpenStorage
+from sweep.search.workers import Finished, Handle, Job, Pool, shares
+
+MOST_REPORTS = 20  # intermediate values a trial: the dashboard draws one trace a trial and slows down beyond
+IN_FLIGHT = 2  # generations: one trains, one waits
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop tells others: tables to write, progress to show, and whether it is to stop."""
+
+    record: Callable[[int, Sequence[Record]], None]
+    notify: Callable[[Progress], None] = lambda progress: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+def total_trials(spec: Spec) -> int:
+    """How many trials the study has in the end: as many as asked for, but a grid has no more than its combinations."""
+    if spec.study.sampler == "grid" and spec.study.mode == "optimize":
+        return min(spec.study.trials, grid_size(spec.space()))
+    return spec.study.trials
+
+
+def open_study(spec: Spec, storage: OpenStorage) -> optuna.Study:
+    """Make the study in the storage, or find it there."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=storage.storage, study_name=spec.study.name, load_if_exists=True, direction="minimize"
+    )
+    if study.metric_names is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([spec.study.objective.replace("_", " ")])
+        study.set_user_attr("question", spec.study.question)
+        study.set_user_attr("seed", spec.study.seed)
+    return study
+
+
+@dataclass
+class _Generation:
+    """A generation in training: its trials, and the jobs that train them."""
+
+    number: int
+    trials: list[optuna.Trial]
+    configurations: list[Configuration]
+    jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
+
+
+class StudyLoop:
+    """One run of a study, from where it stands to its total."""
+
+    def __init__(self, spec: Spec, storage: OpenStorage, pool: Pool, hooks: Hooks) -> None:
+        self.spec, self.storage, self.pool, self.hooks = spec, storage, pool, hooks
+        self.study = open_study(spec, storage)
+        self.space: Space = spec.space()
+        assert spec.study.generation is not None, "a Spec is completed when it is read"
+        self.size = spec.study.generation
+        choose = balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
+        self.sampler = choose(self.space, spec.study.seed)
+        self.progress = Progress(total_trials(spec))
+
+    def run(self, timeout: float | None = None) -> Progress:
+        """Go on until the total is reached, `timeout` seconds have passed, or the hooks say stop.
+
+        Then nothing more is asked, and what trains is finished and told. Jobs that nobody has begun are taken back when
+        stopping; their trials stay running in the storage and are trained by the next run.
+        """
+        deadline = np.inf if timeout is None else time.monotonic() + timeout
+        in_flight = self._resume()
+        self.hooks.notify(self.progress)
+        asked = len(self._trials())
+        while True:
+            while len(in_flight) < IN_FLIGHT and asked < self.progress.total:
+                if self.hooks.stopping() or time.monotonic() > deadline:
+                    break
+                generation = self._ask(asked)
+                asked += len(generation.trials)
+                self._submit(generation)
+                in_flight.append(generation)
+            if not in_flight:
+                return self.progress
+            self._finish(in_flight.popleft())
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def _resume(self) -> deque[_Generation]:
+        """Count what is finished; submit again what was asked and not finished, generation by generation."""
+        unfinished: dict[int, list[FrozenTrial]] = {}
+        for trial in self._trials():
+            if trial.state.is_finished():
+                self.progress.count(self._known(trial))
+            else:
+                unfinished.setdefault(trial.number // self.size, []).append(trial)
+        self.progress.done_before = self.progress.done
+        found: deque[_Generation] = deque()
+        for number, trials in sorted(unfinished.items()):
+            generation = _Generation(number, [], [])
+            for frozen in trials:
+                self.study.sampler = self.sampler(frozen.number)
+                self._suggest(generation, optuna.Trial(self.study, frozen._trial_id))
+            self._submit(generation)
+            found.append(generation)
+        return found
+
+    def _known(self, trial: FrozenTrial) -> Record:
+        """A trial of an earlier run, as far as counting needs it."""
+        state = "diverged" if "diverged_at" in trial.user_attrs else "complete"
+        configuration = self.space.configuration(trial.params)
+        return Record(trial.number, state, configuration, self.spec.study.seed, trial.number // self.size, trial.value)
+
+    def _ask(self, first: int) -> _Generation:
+        """Ask for the rest of the generation to which trial `first` belongs."""
+        number = first // self.size
+        generation = _Generation(number, [], [])
+        for trial_number in range(first, min((number + 1) * self.size, self.progress.total)):
+            self.study.sampler = self.sampler(trial_number)
+            self._suggest(generation, self.study.ask())
+        return generation
+
+    def _suggest(self, generation: _Generation, trial: optuna.Trial) -> None:
+        generation.trials.append(trial)
+        generation.configurations.append(self.space.suggest(trial))
+
+    def _submit(self, generation: _Generation) -> None:
+        """Record the generation as running and hand its jobs to the workers."""
+        records = [
+            Record(trial.number, "running", configuration, self.spec.study.seed, generation.number)
+            for trial, configuration in zip(generation.trials, generation.configurations, strict=True)
+        ]
+        self.hooks.record(generation.number, records)
+        self.storage.commit()
+        source, settings, seed = self.spec.source(), self.spec.settings(), self.spec.study.seed
+        for chosen in shares(generation.configurations, self.pool.workers, settings.replicates):
+            job = Job(source, settings, seed, tuple(generation.configurations[i] for i in chosen))
+            generation.jobs.append((chosen, self.pool.submit(job)))
+
+    def _finish(self, generation: _Generation) -> None:
+        """Wait for a generation, record it and tell it, in the order of the trials' numbers."""
+        finished: dict[int, Record] = {}
+        for chosen, handle in generation.jobs:
+            if self.hooks.stopping() and handle.cancel():
+                continue
+            result = handle.result()
+            for place, index in enumerate(chosen):
+                finished[index] = self._record(generation, index, result, place)
+                self.progress.count(finished[index])
+            self.hooks.notify(self.progress)
+        records = [finished[index] for index in sorted(finished)]
+        self.hooks.record(generation.number, records)
+        for index in sorted(finished):
+            self._tell(generation.trials[index], finished[index])
+        self.storage.commit()
+
+    def _record(self, generation: _Generation, index: int, result: Finished, place: int) -> Record:
+        training = result.training
+        epochs, diverged_at = int(training.epochs[place]), int(training.diverged_at[place])
+        ran = slice(0, epochs + 1)
+        curves = Curves(
+            training.learning_rate[place][:, ran],
+            training.train_loss[place][:, ran],
+            training.validation_loss[place][:, ran],
+            training.validation_error[place][:, ran],
+        )
+        running = Record(
+            generation.trials[index].number,
+            "complete" if diverged_at < 0 else "diverged",
+            generation.configurations[index],
+            self.spec.study.seed,
+            generation.number,
+        )
+        return replace(
+            running,
+            objective=self._objective(curves, diverged_at),
+            epochs=epochs,
+            diverged_at=diverged_at if diverged_at > 0 else None,
+            seconds=(result.finished - result.started) / len(training.epochs),
+            started=result.started,
+            finished=result.finished,
+            curves=curves,
+        )
+
+    def _objective(self, curves: Curves, diverged_at: int) -> float:
+        """The number that the study makes small: mean over replicates, after the last epoch or at the best one.
+
+        For a diverged trial: between twice and three times the value before training (at least 1), the worse the
+        earlier it diverged. Finite and bounded, so that a sampler learns from it and a plot can show it.
+        """
+        chosen = curves.validation_loss if self.spec.study.objective == "validation_loss" else curves.validation_error
+        mean = chosen.mean(axis=0)
+        if diverged_at > 0:
+            return float((3 - diverged_at / self.spec.network.epochs) * max(mean[0], 1.0))
+        return float(mean.min() if self.spec.study.at == "best" else mean[-1])
+
+    def _tell(self, trial: optuna.Trial, record: Record) -> None:
+        """Tell Optuna the objective, with the curve thinned out and what a reader of the dashboard wants."""
+        assert record.curves is not None
+        assert record.objective is not None
+        objective = self.spec.study.objective
+        curve = (
+            record.curves.validation_loss if objective == "validation_loss" else record.curves.validation_error
+        ).mean(axis=0)
+        for epoch in np.unique(np.linspace(0, record.epochs, MOST_REPORTS).round().astype(int)):
+            if np.isfinite(curve[epoch]):
+                trial.report(float(curve[epoch]), int(epoch))
+        attributes = {
+            "validation_error": float(record.curves.validation_error[:, -1].mean()),
+            "train_loss": float(record.curves.train_loss[:, -1].mean()),
+            "epochs": record.epochs,
+            "generation": record.generation,
+            "seconds": record.seconds,
+        }
+        if record.diverged_at is not None:
+            attributes["diverged_at"] = record.diverged_at
+        for name, value in attributes.items():
+            if value is not None and np.isfinite(value):
+                trial.set_user_attr(name, value)
+        self.study.tell(trial, record.objective, state=TrialState.COMPLETE)

@@ -1,0 +1,231 @@
+"""Who trains: this process, joblib's loky processes, or a Dask cluster.
+
+A job is small and pure: names, numbers, configurations. It returns arrays, and can be run again anywhere, so a worker
+that dies costs nothing but time. Workers never see the storage or a file of the run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sweep.errors import SweepError, UsageError, unknown
+from sweep.learning.configuration import Configuration
+from sweep.learning.splits import DataSource, prepare
+from sweep.learning.training import Settings, Training, train
+
+MOST_ROWS = 64  # rows trained as one population: enough to fill the vector units, few enough for the cache
+TRIES = 3
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Some trials to be trained as one population."""
+
+    source: DataSource
+    settings: Settings
+    seed: int
+    configurations: tuple[Configuration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a job gave, and when (seconds since the epoch) it ran."""
+
+    training: Training
+    started: float
+    finished: float
+
+
+def run(job: Job) -> Finished:
+    """Train a job's trials: the function that workers run."""
+    started = time.time()
+    training = train(job.configurations, prepare(job.source, job.seed), job.settings, job.seed)
+    return Finished(training, started, time.time())
+
+
+class Handle(Protocol):
+    """The future of one job, as `concurrent.futures` has it."""
+
+    def result(self) -> Finished:
+        """Wait for the job; raise what it raised."""
+
+    def cancel(self) -> bool:
+        """Take the job back if nobody has begun it."""
+
+
+class Pool(Protocol):
+    """Somebody who runs jobs."""
+
+    workers: int
+
+    def submit(self, job: Job) -> Handle:
+        """Hand a job over."""
+
+    def close(self, *, now: bool = False) -> None:
+        """Let the workers go; `now` does not wait for what they are doing."""
+
+
+class Serial:
+    """The process itself, one job after the other."""
+
+    def __init__(self, workers: int, address: str | None) -> None:
+        del workers, address
+        self.workers = 1
+
+    def submit(self, job: Job) -> Handle:
+        """Run the job at once."""
+        future: Future[Finished] = Future()
+        future.set_result(run(job))
+        return future
+
+    def close(self, *, now: bool = False) -> None:
+        """Nothing to let go."""
+
+
+class Loky:
+    """Processes of joblib's loky, one BLAS thread each; they leave Ctrl-C to the parent."""
+
+    def __init__(self, workers: int, address: str | None) -> None:
+        del address
+        self.workers = workers
+        self._executor = self._start()
+
+    def _start(self) -> Any:
+        from joblib.externals.loky import get_reusable_executor
+
+        return get_reusable_executor(self.workers, timeout=300, initializer=_ignore_interrupts, env=_ONE_THREAD)
+
+    def submit(self, job: Job) -> Handle:
+        """Hand the job over; a worker that dies is replaced and the job run again."""
+        return _Retried(self, job)
+
+    def hand_over(self, job: Job) -> Future[Finished]:
+        """Give a job to the executor, which is replaced if it has broken."""
+        from concurrent.futures import BrokenExecutor
+
+        try:
+            future: Future[Finished] = self._executor.submit(run, job)
+        except BrokenExecutor:
+            self._executor = self._start()
+            future = self._executor.submit(run, job)
+        return future
+
+    def close(self, *, now: bool = False) -> None:
+        """Stop the processes."""
+        self._executor.shutdown(wait=True, kill_workers=now)
+
+
+class _Retried:
+    """A job in loky that is handed over again when its worker has died."""
+
+    def __init__(self, pool: Loky, job: Job) -> None:
+        self._pool, self._job = pool, job
+        self._future = pool.hand_over(job)
+
+    def result(self) -> Finished:
+        from concurrent.futures import BrokenExecutor
+
+        for _ in range(TRIES - 1):
+            try:
+                return self._future.result()
+            except BrokenExecutor:
+                self._future = self._pool.hand_over(self._job)
+        try:
+            return self._future.result()
+        except BrokenExecutor as error:
+            raise SweepError(
+                f"workers died {TRIES} times over the same {len(self._job.configurations)} trials (out of memory?): "
+                "run again with fewer --workers or a smaller network; what was finished is saved"
+            ) from error
+
+    def cancel(self) -> bool:
+        return self._future.cancel()
+
+
+class Dask:
+    """A Dask cluster: that of the scheduler at `address`, else one started on this machine."""
+
+    def __init__(self, workers: int, address: str | None) -> None:
+        try:
+            from distributed import Client
+
+            connect: Any = Client
+        except ImportError as error:
+            raise UsageError(
+                "--backend dask: the package 'distributed' is missing: pip install 'sweep[dask]'"
+            ) from error
+        try:
+            if address:
+                self._client: Any = connect(address, timeout="10s")
+                self._client.wait_for_workers(1, timeout=30)
+                workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
+            else:
+                self._client = connect(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        except (OSError, TimeoutError) as error:
+            raise UsageError(f"--scheduler {address}: no Dask scheduler with workers answers there") from error
+        self.workers = workers
+
+    def submit(self, job: Job) -> Handle:
+        """Hand the job over; Dask itself runs it again when a worker dies."""
+        future: Handle = self._client.submit(run, job, pure=False)
+        return future
+
+    def close(self, *, now: bool = False) -> None:
+        """Leave the cluster; stop it if it is ours."""
+        self._client.close()
+
+
+BACKENDS: dict[str, Callable[[int, str | None], Pool]] = {"loky": Loky, "serial": Serial, "dask": Dask}
+
+
+def open_pool(backend: str, workers: int | None, address: str | None = None) -> Pool:
+    """Start workers.
+
+    Parameters
+    ----------
+    backend : str
+        A name of `BACKENDS`.
+    workers : int, optional
+        How many; left out: one a core.
+    address : str, optional
+        A Dask scheduler.
+    """
+    if backend not in BACKENDS:
+        raise UsageError(f"--backend: {unknown('backend', backend, BACKENDS)}")
+    if address and backend != "dask":
+        raise UsageError(f"--scheduler {address}: goes with --backend dask, not with {backend}")
+    count = available_cores() if workers is None else workers
+    if count < 1:
+        raise UsageError(f"--workers {workers}: must be at least 1")
+    return BACKENDS[backend](count, address)
+
+
+def available_cores() -> int:
+    """The cores this process may use: affinity and container limits included."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def shares(configurations: Sequence[Configuration], workers: int, replicates: int) -> list[list[int]]:
+    """Deal trials out: as many jobs as keep every worker busy, none above `MOST_ROWS` rows.
+
+    Neighbours of one optimizer go to one job. How trials are dealt changes no result.
+    """
+    order = sorted(range(len(configurations)), key=lambda i: configurations[i].optimizer.name)
+    fewest = -(-len(order) * replicates // MOST_ROWS)
+    jobs = min(len(order), max(1, workers * -(-fewest // workers)))
+    return [order[i * len(order) // jobs : (i + 1) * len(order) // jobs] for i in range(jobs)]
+
+
+def _ignore_interrupts() -> None:
+    """In a worker: Ctrl-C in the terminal reaches the whole group of processes; the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(_ONE_THREAD)

@@ -1,0 +1,243 @@
+"""What a person sees: the live line, the summary, the plan; and the same as data for ``--json``.
+
+Results go to stdout, progress and warnings to stderr. Without a terminal there are no cursor codes; rich honours
+``NO_COLOR`` by itself.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sweep.api import Result
+    from sweep.planning import Plan
+    from sweep.search.records import Progress
+
+PLAIN_SECONDS = 5.0  # between two progress lines when stderr is not a terminal
+
+
+class LiveLine:
+    """Progress on stderr: one line that is redrawn on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._spoke = time.monotonic()
+
+    @contextmanager
+    def shown(self) -> Iterator[LiveLine]:
+        """Show progress inside the block."""
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(Text("starting"), console=self._console, transient=True, refresh_per_second=4) as self._live:
+            yield self
+
+    def notify(self, progress: Progress) -> None:
+        """Show how far a run is."""
+        if self._live is not None:
+            self._live.update(Text(progress_line(progress), overflow="ellipsis", no_wrap=True))
+        elif time.monotonic() - self._spoke >= PLAIN_SECONDS:
+            self._spoke = time.monotonic()
+            self._console.print(progress_line(progress), highlight=False, soft_wrap=True)
+
+
+def progress_line(progress: Progress) -> str:
+    """One line: done of total, trials a second, best so far with its arm, diverged, time left."""
+    parts = [f"{progress.done}/{progress.total} trials"]
+    if progress.done > progress.done_before:
+        parts.append(f"{progress.rate:.1f}/s")
+    if progress.best is not None:
+        parts.append(f"best {number(progress.best)} ({progress.best_arm})")
+    parts.append(f"{progress.diverged} diverged")
+    if progress.done > progress.done_before:
+        parts.append(f"{duration((progress.total - progress.done) / progress.rate)} left")
+    return "  ".join(parts)
+
+
+def number(value: float) -> str:
+    """A number as a person reads it: four significant digits."""
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person reads it.
+
+    >>> duration(8.2), duration(95), duration(7300)
+    ('8 s', '1:35 min', '2:01 h')
+    """
+    whole = math.ceil(seconds) if seconds < 60 else round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def summary_data(result: Result) -> dict[str, Any]:
+    """The summary as plain data: what ``--json`` prints."""
+    trials = result.trials
+    arms = result.arms
+    return {
+        "schema": 1,
+        "study": result.spec.study.name,
+        "question": result.spec.study.question,
+        "folder": str(result.folder),
+        "storage": result.spec.study.storage or str(result.folder / "journal.log"),
+        "trials": {
+            "total": result.spec.study.trials,
+            **{state: int((trials["state"] == state).sum()) for state in ("complete", "diverged", "pruned", "running")},
+        },
+        "objective": result.spec.study.objective,
+        "best": _plain(result.best),
+        "arms": [_plain(row) for row in arms.to_dict("records")],
+        "findings": [{"kind": f.kind, "evidence": f.evidence, "advice": f.advice} for f in result.findings],
+        "tables": {name: str(result.folder / f"{name}.parquet") for name in ("trials", "curves")},
+    }
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row of a table as JSON knows it: nulls for what is missing, ISO times, Python numbers."""
+    import pandas as pd
+
+    plain: dict[str, Any] = {}
+    for key, value in row.items():
+        if pd.isna(value):
+            plain[str(key)] = None
+        elif isinstance(value, pd.Timestamp):
+            plain[str(key)] = value.isoformat()
+        else:
+            plain[str(key)] = value.item() if hasattr(value, "item") else value
+    return plain
+
+
+def summary(result: Result, command: str) -> Group:
+    """The end-of-run summary: the best configuration, the arms, the findings, the tables, what to do next."""
+    return Group(
+        *_headline(result), *_best(result), *_arms(result), *_findings(result), *_files(result), *_next(result, command)
+    )
+
+
+def _headline(result: Result) -> Iterator[RenderableType]:
+    study, trials = result.spec.study, result.trials
+    yield Text(f"{study.name}: {study.question}" if study.question else study.name, style="bold")
+    counts = [f"{int((trials['state'] == s).sum())} {s}" for s in ("complete", "diverged", "pruned", "running")]
+    shown = ", ".join(c for c in counts if not c.startswith("0 "))
+    yield Text(f"{len(trials)} of {study.trials} trials: {shown or 'none yet'}")
+
+
+def _best(result: Result) -> Iterator[RenderableType]:
+    best, objective = result.best, result.spec.study.objective
+    if not best:
+        yield Text("\nNo trial is complete.")
+        return
+    yield Text(f"\nBest: trial {best['number']}, {best['optimizer']} x {best['schedule']}", style="bold")
+    table = _grid()
+    label = objective.replace("_", " ")
+    table.add_row(label, number(best["objective"]) + (" (its best epoch)" if result.spec.study.at == "best" else ""))
+    other = "validation_error" if objective == "validation_loss" else "validation_loss"
+    if other in best:
+        table.add_row(other.replace("_", " "), number(best[other]))
+    for name, value in best.items():
+        if name == "learning_rate" or name.startswith(("optimizer.", "schedule.")):
+            table.add_row(name, number(value))
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    return table
+
+
+def _arms(result: Result) -> Iterator[RenderableType]:
+    """The best objective of each optimizer (columns) with each schedule (rows)."""
+    arms = result.arms
+    if arms["objective"].notna().sum() == 0:
+        return
+    best = arms["objective"].min()
+    objective = result.spec.study.objective.replace("_", " ")
+    yield Text(f"\nBest {objective} of each schedule with each optimizer", style="bold")
+    table = Table(box=None, padding=(0, 1), show_edge=False, header_style="dim")
+    table.add_column("")
+    cells = arms.pivot_table(index="schedule", columns="optimizer", values="objective", dropna=False)
+    search = result.spec.search
+    optimizers = [name for name in search.optimizers if name in cells.columns]
+    for name in optimizers:
+        table.add_column(name, justify="right")
+    for schedule in search.schedules:
+        if schedule in cells.index:
+            row = [_cell(cells.loc[schedule, name], best) for name in optimizers]
+            table.add_row(Text(schedule, style="dim"), *row)
+    yield Padding(table, (0, 0, 0, 1))
+    yield Text(
+        "  * the best. Validation numbers, picked as the best of many: optimistic. The test part is untouched.",
+        style="dim",
+    )
+
+
+def _cell(value: Any, best: float) -> Text:
+    import pandas as pd
+
+    if pd.isna(value):
+        return Text("-", style="dim")
+    return Text(f"*{number(value)}", style="bold green") if value == best else Text(number(value))
+
+
+def _findings(result: Result) -> Iterator[RenderableType]:
+    found = result.findings
+    if found:
+        yield Text("\nFindings", style="bold")
+    for finding in found:
+        yield Padding(Text(f"! {finding.evidence}: {finding.advice}", style="yellow"), (0, 0, 0, 2))
+
+
+def _files(result: Result) -> Iterator[RenderableType]:
+    table = _grid()
+    table.add_row("trials", f"{result.folder / 'trials.parquet'}  ({len(result.trials)} rows)")
+    table.add_row("curves", f"{result.folder / 'curves.parquet'}  ({len(result.curves)} rows)")
+    yield Text("\nTables", style="bold")
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _next(result: Result, command: str) -> Iterator[RenderableType]:
+    name = command
+    yield Text("\nNext", style="bold")
+    table = _grid()
+    table.add_row("curves in the browser", f"python -m sweep dashboard {name}")
+    table.add_row("a table as a file", f"python -m sweep export {name} trials.csv")
+    table.add_row("train the best again", f"python -m sweep rerun {name} {result.best.get('number', 0)}")
+    table.add_row("keep it as an estimator", f"python -m sweep fit {name} -o model.joblib")
+    table.add_row("more trials", f"python -m sweep run {name} --trials {2 * result.spec.study.trials}")
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def plan(plan: Plan) -> Group:
+    """What ``--dry-run`` prints."""
+    table = _grid()
+    for name, value in plan.lines():
+        table.add_row(name, value)
+    return Group(Text(f"{plan.study}: plan, nothing is run or written", style="bold"), Padding(table, (0, 0, 0, 2)))
+
+
+def frame_table(frame: pd.DataFrame) -> Table:
+    """A small DataFrame as a plain table."""
+    table = Table(box=None, padding=(0, 2), show_edge=False, header_style="dim")
+    for column in frame.columns:
+        table.add_column(str(column))
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(str, row))
+    return table
