@@ -1,9 +1,4 @@
-"""Running studies from Python: what the command line does, without the terminal.
-
->>> import sweep
->>> result = sweep.run("quickstart", trials=100)  # doctest: +SKIP
->>> result.trials.nsmallest(3, "objective")       # doctest: +SKIP
-"""
+"""Running studies from Python: what the command line does, without the terminal. The README has an example."""
 
 from __future__ import annotations
 
@@ -128,14 +123,8 @@ def resolve(
     wishes = {"trials": trials, "seed": seed, "sampler": sampler, "storage": _absolute(storage)}
     given = {key: value for key, value in wishes.items() if value is not None}
     for key, value in given.items():
-        _check_wish(spec, key, value)
+        specs.check_option(spec, key, value)
     return spec.model_copy(update={"study": spec.study.model_copy(update=given)})
-
-
-def _check_wish(spec: Spec, key: str, value: Any) -> None:
-    """Validate an option by the rules of the study file."""
-    content = {"study": spec.study.model_dump(exclude_none=True) | {key: value}, "data": {"name": "iris"}}
-    specs.complete(content, Path(f"--{key}"))
 
 
 def _absolute(storage: str | None) -> str | None:
@@ -154,10 +143,7 @@ def folder_of(study: str | Path, runs: str | Path = "runs") -> RunFolder:
 
 
 def load(folder: str | Path) -> Result:
-    """Open a run folder.
-
-    >>> sweep.load("runs/quickstart").best["optimizer"]  # doctest: +SKIP
-    """
+    """Open a run folder, such as ``runs/quickstart``."""
     return Result(Path(folder), RunFolder(Path(folder)).spec())
 
 

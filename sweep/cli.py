@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from sweep.errors import Interrupted, SweepError, UsageError
 
@@ -62,9 +62,9 @@ def door(context: typer.Context) -> None:
 @app.command(epilog="Example: python -m sweep run schedules --trials 400 --workers 2")
 def run(
     study: Study,
-    trials: Annotated[int | None, typer.Option(min=1, help="the total of trials, not more of them")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="worker processes (default: one a core)")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="the study's seed")] = None,
+    trials: Annotated[int | None, typer.Option(help="the total of trials, not more of them")] = None,
+    workers: Annotated[int | None, typer.Option(help="worker processes (default: one a core)")] = None,
+    seed: Annotated[int | None, typer.Option(help="the study's seed")] = None,
     backend: Annotated[str, typer.Option(help="who trains: serial, loky or dask")] = "loky",
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="a Dask scheduler")] = None,
     storage: Annotated[str | None, typer.Option(metavar="PATH_OR_URL", help="a journal file or a database")] = None,
@@ -122,9 +122,9 @@ def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: b
 
 def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
     from sweep import planning, terminal
-    from sweep.search.workers import available_cores
+    from sweep.search.workers import workers_to_start
 
-    plan = planning.make(spec, workers or available_cores())
+    plan = planning.make(spec, workers_to_start(workers))
     if as_json:
         _say_json(asdict(plan))
     else:
@@ -239,6 +239,33 @@ def fit(
         typer.echo(saved.sentence())
 
 
+@app.command(epilog="Example: python -m sweep manual quickstart --optimizer momentum --learning-rate 0.1")
+def manual(
+    study: Study,
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="with its default constants")] = "momentum",
+    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="at the start")] = 0.1,
+    seed: Annotated[int | None, typer.Option(help="the study's seed")] = None,
+) -> None:
+    """Schedule by hand: watch one training and change its learning rate between epochs."""
+    from sweep import api
+    from sweep.errors import unknown
+    from sweep.learning.configuration import Configuration
+    from sweep.learning.optimizers import OPTIMIZERS
+    from sweep.manual import epilogue, steer
+
+    if optimizer not in OPTIMIZERS:
+        raise UsageError(f"--optimizer: {unknown('optimizer', optimizer, OPTIMIZERS)}")
+    chosen = Configuration(learning_rate, OPTIMIZERS[optimizer]())
+    session = steer(api.resolve(study, seed=seed), chosen, _ask, lambda text: typer.echo(text, err=True))
+    typer.echo(epilogue(session, chosen))
+
+
+def _ask(prompt: str) -> str:
+    """Ask on stderr: stdout carries the result."""
+    typer.echo(prompt, nl=False, err=True)
+    return input()
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; turn every error into one line on stderr and the right exit code."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -246,9 +273,10 @@ def main(arguments: list[str] | None = None) -> None:
         code = app(given, standalone_mode=False)
     except SweepError as error:
         code = _complain(str(error), error.exit_code)
-    except click.ClickException as error:
-        code = _complain(" ".join(error.format_message().split()), UsageError.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except TyperException as error:  # an option or an argument that typer refuses
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        code = _complain(" ".join(said.split()), UsageError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         code = _complain("stopped", 130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; Python would complain about the rest at exit

@@ -75,7 +75,7 @@ def number(value: float) -> str:
 def duration(seconds: float) -> str:
     """A time as a person reads it.
 
-    >>> duration(8.2), duration(95), duration(7300)
+    >>> duration(7.2), duration(95), duration(7300)
     ('8 s', '1:35 min', '2:01 h')
     """
     whole = math.ceil(seconds) if seconds < 60 else round(seconds)
@@ -183,10 +183,7 @@ def _arms(result: Result) -> Iterator[RenderableType]:
             row = [_cell(cells.loc[schedule, name], best) for name in optimizers]
             table.add_row(Text(schedule, style="dim"), *row)
     yield Padding(table, (0, 0, 0, 1))
-    yield Text(
-        "  * the best. Validation numbers, picked as the best of many: optimistic. The test part is untouched.",
-        style="dim",
-    )
+    yield Text("  * the best, picked from many, so optimistic. The test part is untouched.", style="dim")
 
 
 def _cell(value: Any, best: float) -> Text:
@@ -214,14 +211,19 @@ def _files(result: Result) -> Iterator[RenderableType]:
 
 
 def _next(result: Result, command: str) -> Iterator[RenderableType]:
-    name = command
+    from sweep.search.study import total_trials
+
+    name, study = command, result.spec.study
     yield Text("\nNext", style="bold")
     table = _grid()
     table.add_row("curves in the browser", f"python -m sweep dashboard {name}")
     table.add_row("a table as a file", f"python -m sweep export {name} trials.csv")
-    table.add_row("train the best again", f"python -m sweep rerun {name} {result.best.get('number', 0)}")
-    table.add_row("keep it as an estimator", f"python -m sweep fit {name} -o model.joblib")
-    table.add_row("more trials", f"python -m sweep run {name} --trials {2 * result.spec.study.trials}")
+    if result.best:
+        table.add_row("train the best again", f"python -m sweep rerun {name} {result.best['number']}")
+        table.add_row("keep it as an estimator", f"python -m sweep fit {name} -o model.joblib")
+    more = result.spec.model_copy(update={"study": study.model_copy(update={"trials": 2 * study.trials})})
+    if total_trials(more) > len(result.trials):
+        table.add_row("more trials", f"python -m sweep run {name} --trials {total_trials(more)}")
     yield Padding(table, (0, 0, 0, 2))
 
 

@@ -122,7 +122,7 @@ def _row(record: Record) -> dict[str, Any]:
     }
     if record.curves is not None:
         for name in ("validation_loss", "validation_error", "train_loss"):
-            row[name] = float(getattr(record.curves, name)[:, -1].mean())
+            row[name] = float(record.curves.mean(name)[-1])
     return row
 
 
@@ -147,12 +147,7 @@ def curve_table(number: int, curves: Curves) -> pa.Table:
 
 def curves_of(training: Training) -> pd.DataFrame:
     """The curves of some trainings as the table `curves`; numbers count from 0."""
-    found = []
-    for number, epochs in enumerate(training.epochs):
-        ran = slice(0, int(epochs) + 1)
-        names = ("learning_rate", "train_loss", "validation_loss", "validation_error")
-        curves = Curves(*(getattr(training, name)[number][:, ran] for name in names))
-        found.append(curve_table(number, curves).to_pandas())
+    found = [curve_table(n, Curves.of(training, n)).to_pandas() for n in range(len(training.epochs))]
     return pd.concat(found, ignore_index=True)
 
 

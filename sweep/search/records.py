@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
+from sweep.learning.training import Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,22 @@ class Curves:
     train_loss: Array
     validation_loss: Array
     validation_error: Array
+
+    @classmethod
+    def of(cls, training: Training, place: int) -> Curves:
+        """The curves of one trial of a population, as far as it was trained."""
+        ran = slice(0, int(training.epochs[place]) + 1)
+        return cls(
+            training.learning_rate[place][:, ran],
+            training.train_loss[place][:, ran],
+            training.validation_loss[place][:, ran],
+            training.validation_error[place][:, ran],
+        )
+
+    def mean(self, name: str) -> Array:
+        """One of the curves by name, mean over the replicates, shape ``(epochs + 1,)``."""
+        curve: Array = getattr(self, name)
+        return np.asarray(curve.mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True)

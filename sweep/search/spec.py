@@ -235,6 +235,15 @@ def complete(content: Mapping[str, Any], path: Path) -> Spec:
     return spec.model_copy(update={"study": study.model_copy(update=update), "data": data})
 
 
+def check_option(spec: Spec, key: str, value: Any) -> None:
+    """Check a value that is to stand in for one of ``[study]``, by the same rules; `key` is the option's name too."""
+    try:
+        StudySection.model_validate(spec.study.model_dump() | {key: value})
+    except ValidationError as error:
+        rule = _rule(error.errors(include_url=False)[0]).removeprefix(f"{key}: ")
+        raise UsageError(f"--{key} {value}: {rule}") from error
+
+
 def generation_size(trials: int) -> int:
     """How many trials to ask at once: a sixteenth of the study, from 8 to 64.
 
@@ -250,10 +259,15 @@ def _line(path: Path, error: Any) -> str:
         return f"{path}: {key}: {unknown('key', str(error['loc'][-1]), _keys(error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"{path}: {key}: is needed and not there"
-    rule = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"{path}: {key}{'.' if key else ''}{rule}" if key else f"{path}: {rule}"
-    return f"{path}: {key} = {error['input']!r}: {rule[0].lower()}{rule[1:]}"
+    if error["type"] == "value_error":  # one of ours: it begins with the rest of the key
+        return f"{path}: {key}.{_rule(error)}" if key else f"{path}: {_rule(error)}"
+    return f"{path}: {key} = {error['input']!r}: {_rule(error)}"
+
+
+def _rule(error: Any) -> str:
+    """The rule that was broken, without pydantic's turns of phrase."""
+    text: str = error["msg"]
+    return text.removeprefix("Value error, ").replace("Input should", "must")
 
 
 def _keys(location: tuple[Any, ...]) -> list[str]:

@@ -28,6 +28,7 @@ from sweep.search.workers import Finished, Handle, Job, Pool, shares
 
 MOST_REPORTS = 20  # intermediate values a trial: the dashboard draws one trace a trial and slows down beyond
 IN_FLIGHT = 2  # generations: one trains, one waits
+WORST = 3.0  # times the value before training: the highest objective that a diverged trial is told
 
 
 @dataclass(frozen=True)
@@ -178,15 +179,8 @@ class StudyLoop:
         self.storage.commit()
 
     def _record(self, generation: _Generation, index: int, result: Finished, place: int) -> Record:
-        training = result.training
-        epochs, diverged_at = int(training.epochs[place]), int(training.diverged_at[place])
-        ran = slice(0, epochs + 1)
-        curves = Curves(
-            training.learning_rate[place][:, ran],
-            training.train_loss[place][:, ran],
-            training.validation_loss[place][:, ran],
-            training.validation_error[place][:, ran],
-        )
+        curves = Curves.of(result.training, place)
+        diverged_at = int(result.training.diverged_at[place])
         running = Record(
             generation.trials[index].number,
             "complete" if diverged_at < 0 else "diverged",
@@ -197,9 +191,9 @@ class StudyLoop:
         return replace(
             running,
             objective=self._objective(curves, diverged_at),
-            epochs=epochs,
+            epochs=int(result.training.epochs[place]),
             diverged_at=diverged_at if diverged_at > 0 else None,
-            seconds=(result.finished - result.started) / len(training.epochs),
+            seconds=(result.finished - result.started) / len(result.training.epochs),
             started=result.started,
             finished=result.finished,
             curves=curves,
@@ -208,35 +202,33 @@ class StudyLoop:
     def _objective(self, curves: Curves, diverged_at: int) -> float:
         """The number that the study makes small: mean over replicates, after the last epoch or at the best one.
 
-        For a diverged trial: between twice and three times the value before training (at least 1), the worse the
+        For a diverged trial: between two and `WORST` times the value before training (at least 1), the worse the
         earlier it diverged. Finite and bounded, so that a sampler learns from it and a plot can show it.
         """
-        chosen = curves.validation_loss if self.spec.study.objective == "validation_loss" else curves.validation_error
-        mean = chosen.mean(axis=0)
+        mean = curves.mean(self.spec.study.objective)
         if diverged_at > 0:
-            return float((3 - diverged_at / self.spec.network.epochs) * max(mean[0], 1.0))
+            return float((WORST - diverged_at / self.spec.network.epochs) * max(mean[0], 1.0))
         return float(mean.min() if self.spec.study.at == "best" else mean[-1])
 
     def _tell(self, trial: optuna.Trial, record: Record) -> None:
-        """Tell Optuna the objective, with the curve thinned out and what a reader of the dashboard wants."""
+        """Tell Optuna the objective, with the curve thinned out and what a reader of the dashboard wants.
+
+        The curve is cut off where the objective of a diverged trial ends, or one overflow would flatten all others.
+        """
         assert record.curves is not None
         assert record.objective is not None
-        objective = self.spec.study.objective
-        curve = (
-            record.curves.validation_loss if objective == "validation_loss" else record.curves.validation_error
-        ).mean(axis=0)
+        mean = record.curves.mean(self.spec.study.objective)
+        ceiling = WORST * max(mean[0], 1.0)
         for epoch in np.unique(np.linspace(0, record.epochs, MOST_REPORTS).round().astype(int)):
-            if np.isfinite(curve[epoch]):
-                trial.report(float(curve[epoch]), int(epoch))
+            trial.report(float(np.nan_to_num(min(mean[epoch], ceiling), nan=ceiling)), int(epoch))
         attributes = {
-            "validation_error": float(record.curves.validation_error[:, -1].mean()),
-            "train_loss": float(record.curves.train_loss[:, -1].mean()),
+            "validation_error": float(record.curves.mean("validation_error")[-1]),
+            "train_loss": float(record.curves.mean("train_loss")[-1]),
             "epochs": record.epochs,
             "generation": record.generation,
             "seconds": record.seconds,
+            "diverged_at": record.diverged_at,
         }
-        if record.diverged_at is not None:
-            attributes["diverged_at"] = record.diverged_at
         for name, value in attributes.items():
             if value is not None and np.isfinite(value):
                 trial.set_user_attr(name, value)

@@ -201,17 +201,18 @@ def open_pool(backend: str, workers: int | None, address: str | None = None) -> 
         raise UsageError(f"--backend: {unknown('backend', backend, BACKENDS)}")
     if address and backend != "dask":
         raise UsageError(f"--scheduler {address}: goes with --backend dask, not with {backend}")
-    count = available_cores() if workers is None else workers
-    if count < 1:
-        raise UsageError(f"--workers {workers}: must be at least 1")
-    return BACKENDS[backend](count, address)
+    return BACKENDS[backend](workers_to_start(workers), address)
 
 
-def available_cores() -> int:
-    """The cores this process may use: affinity and container limits included."""
+def workers_to_start(wanted: int | None) -> int:
+    """How many workers to start: as wanted, else one a core (affinity and container limits included)."""
     from joblib import cpu_count
 
-    return int(cpu_count())
+    if wanted is None:
+        return int(cpu_count())
+    if wanted < 1:
+        raise UsageError(f"--workers {wanted}: must be at least 1")
+    return wanted
 
 
 def shares(configurations: Sequence[Configuration], workers: int, replicates: int) -> list[list[int]]:
