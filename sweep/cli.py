@@ -121,7 +121,8 @@ def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: b
 
 
 def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
-    from sweep import planning, terminal
+    from sweep import terminal
+    from sweep.search import planning
     from sweep.search.workers import workers_to_start
 
     plan = planning.make(spec, workers_to_start(workers))

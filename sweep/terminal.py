@@ -19,10 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sweep.api import Result
-    from sweep.planning import Plan
+    from sweep.search.planning import Plan
     from sweep.search.records import Progress
 
 PLAIN_SECONDS = 5.0  # between two progress lines when stderr is not a terminal
@@ -229,17 +227,17 @@ def _next(result: Result, command: str) -> Iterator[RenderableType]:
 
 def plan(plan: Plan) -> Group:
     """What ``--dry-run`` prints."""
+    train_part, validation_part, test_part = plan.samples
+    samples = f"{train_part} training, {validation_part} validation, {test_part} test samples (test is not used)"
+    memory = f"about {plan.memory / 2**20:.0f} MB a worker for the networks and the data"
     table = _grid()
-    for name, value in plan.lines():
-        table.add_row(name, value)
+    table.add_row("arms", f"{plan.arms} (optimizer x schedule)")
+    table.add_row("trials", f"{plan.trials}, in generations of {plan.generation}")
+    table.add_row("data", samples)
+    table.add_row("network", f"{plan.parameters} parameters")
+    table.add_row("workers", f"{plan.workers}, up to {plan.rows} networks stacked in each")
+    table.add_row("memory", memory)
+    one = f"{1e3 * plan.training:.1f} ms to train (stacked, one core), {1e3 * plan.asking:.1f} ms to ask and tell"
+    table.add_row("one trial", one)
+    table.add_row("time", f"about {duration(plan.total)} and a few seconds to start (calibrated just now)")
     return Group(Text(f"{plan.study}: plan, nothing is run or written", style="bold"), Padding(table, (0, 0, 0, 2)))
-
-
-def frame_table(frame: pd.DataFrame) -> Table:
-    """A small DataFrame as a plain table."""
-    table = Table(box=None, padding=(0, 2), show_edge=False, header_style="dim")
-    for column in frame.columns:
-        table.add_column(str(column))
-    for row in frame.itertuples(index=False):
-        table.add_row(*map(str, row))
-    return table

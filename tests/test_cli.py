@@ -68,10 +68,10 @@ def test_list_names_every_shipped_study_a_line_each(place: Path) -> None:
 def test_dry_run_predicts_and_writes_nothing(tmp_path: Path) -> None:
     tiny_study(tmp_path)
     text = sweep("run", "tiny.toml", "--dry-run", cwd=tmp_path).out
-    for part in ("48 (optimizer x schedule)", "16, in generations of 8", "training time", "memory"):
+    for part in ("48 (optimizer x schedule)", "16, in generations of 8", "ms to train", "memory"):
         assert part in text
     plan = one_object(sweep("run", "tiny.toml", "--dry-run", "--json", "--workers", "2", cwd=tmp_path))
-    assert plan["seconds"] > 0
+    assert plan["total"] > 0
     assert plan["workers"] == 2
     assert not (tmp_path / "runs").exists()
 

@@ -71,6 +71,11 @@ class _Generation:
     configurations: list[Configuration]
     jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
 
+    def add(self, other: _Generation) -> None:
+        """Take in more trials of the same generation, before it is submitted."""
+        self.trials += other.trials
+        self.configurations += other.configurations
+
 
 class StudyLoop:
     """One run of a study, from where it stands to its total."""
@@ -93,8 +98,15 @@ class StudyLoop:
         """
         deadline = np.inf if timeout is None else time.monotonic() + timeout
         in_flight = self._resume()
-        self.hooks.notify(self.progress)
         asked = len(self._trials())
+        if in_flight and asked % self.size and asked < self.progress.total:
+            # Killed while it asked a generation: ask the rest before anything more becomes known.
+            rest = self._ask(asked)
+            in_flight[-1].add(rest)
+            asked += len(rest.trials)
+        for generation in in_flight:
+            self._submit(generation)
+        self.hooks.notify(self.progress)
         while True:
             while len(in_flight) < IN_FLIGHT and asked < self.progress.total:
                 if self.hooks.stopping() or time.monotonic() > deadline:
@@ -111,7 +123,7 @@ class StudyLoop:
         return self.study.get_trials(deepcopy=False)
 
     def _resume(self) -> deque[_Generation]:
-        """Count what is finished; submit again what was asked and not finished, generation by generation."""
+        """Count what is finished; gather what was asked and not finished, generation by generation."""
         unfinished: dict[int, list[FrozenTrial]] = {}
         for trial in self._trials():
             if trial.state.is_finished():
@@ -125,7 +137,6 @@ class StudyLoop:
             for frozen in trials:
                 self.study.sampler = self.sampler(frozen.number)
                 self._suggest(generation, optuna.Trial(self.study, frozen._trial_id))
-            self._submit(generation)
             found.append(generation)
         return found
 

@@ -1,0 +1,119 @@
+"""What a run would be, before it is run: arms, trials, memory, and the time that a short calibration predicts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import optuna
+
+from sweep.learning.configuration import Configuration
+from sweep.learning.splits import Data, prepare
+from sweep.learning.training import EVALUATION_BLOCK, Settings, train
+from sweep.search.samplers import SAMPLERS, balanced
+from sweep.search.spec import Spec
+from sweep.search.study import MOST_REPORTS, total_trials
+from sweep.search.workers import MOST_ROWS, shares, workers_to_start
+
+CALIBRATION_EPOCHS = 2
+CALIBRATION_ASKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan of a run.
+
+    Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
+    (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
+    worker; `samples` are those of the training, validation and test part.
+    """
+
+    study: str
+    arms: int
+    trials: int
+    generation: int
+    samples: tuple[int, int, int]
+    parameters: int
+    workers: int
+    rows: int
+    memory: int
+    training: float
+    asking: float
+    total: float
+
+
+def make(spec: Spec, workers: int) -> Plan:
+    """Work the plan of a study out.
+
+    The prediction takes each worker and the parent for a process that shares the cores; trials that diverge, and stop,
+    make the run faster than predicted.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    data, settings, trials = prepare(spec.source(), spec.study.seed), spec.settings(), total_trials(spec)
+    configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
+    share = shares(configurations, workers, settings.replicates)[0]
+    training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)
+    asking = _asking_seconds(spec, trials // 2)
+    cores = min(workers_to_start(None), workers + 1)
+    architecture = settings.architecture(data)
+    rows = min(MOST_ROWS, len(share) * settings.replicates)
+    parts = (len(data.train), len(data.validation), len(data.test))
+    samples = 8 * sum(parts) * (data.inputs + data.outputs) * 2  # float64 as loaded, and in the network's layout
+    return Plan(
+        study=spec.study.name,
+        arms=len(spec.space().arms),
+        trials=trials,
+        generation=len(configurations),
+        samples=parts,
+        parameters=architecture.parameters,
+        workers=workers,
+        rows=rows,
+        memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)) + samples,
+        training=training,
+        asking=asking,
+        total=trials * max(asking, training / workers, (asking + training) / cores),
+    )
+
+
+def _first_generation(spec: Spec, size: int) -> list[Configuration]:
+    """Random configurations, the arms taking turns."""
+    study, space = optuna.create_study(), spec.space()
+    draw = balanced(space, spec.study.seed)
+    found = []
+    for number in range(size):
+        study.sampler = draw(number)
+        found.append(space.suggest(study.ask()))
+    return found
+
+
+def _training_seconds(chosen: list[Configuration], data: Data, settings: Settings, seed: int) -> float:
+    """One trial's time in a population like those of the run: a few epochs, the second time (the first compiles)."""
+    epochs = min(CALIBRATION_EPOCHS, settings.epochs)
+    elapsed = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        train(chosen, data, replace(settings, epochs=epochs), seed)
+        elapsed = time.perf_counter() - started
+    return elapsed / len(chosen) / epochs * settings.epochs
+
+
+def _asking_seconds(spec: Spec, history: int) -> float:
+    """The parent's time for one trial when `history` trials are finished: a few are asked and told in memory."""
+    study, space = optuna.create_study(), spec.space()
+    fill = balanced(space, spec.study.seed)
+    for number in range(history):
+        study.sampler = fill(number)
+        trial = study.ask()
+        space.suggest(trial)
+        study.tell(trial, float(number % 7))
+    choose = balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
+    sampler = choose(space, spec.study.seed)
+    started = time.perf_counter()
+    for number in range(history, history + CALIBRATION_ASKS):
+        study.sampler = sampler(number)
+        trial = study.ask()
+        space.suggest(trial)
+        for step in range(min(MOST_REPORTS, spec.network.epochs + 1)):
+            trial.report(1.0, step)
+        study.tell(trial, 1.0)
+    return (time.perf_counter() - started) / CALIBRATION_ASKS
