@@ -55,13 +55,14 @@ class LiveLine:
 def progress_line(progress: Progress) -> str:
     """One line: done of total, trials a second, best so far with its arm, diverged, time left."""
     parts = [f"{progress.done}/{progress.total} trials"]
-    if progress.done > progress.done_before:
-        parts.append(f"{progress.rate:.1f}/s")
+    rate = progress.rate
+    if rate is not None:
+        parts.append(f"{rate:.1f}/s")
     if progress.best is not None:
         parts.append(f"best {number(progress.best)} ({progress.best_arm})")
     parts.append(f"{progress.diverged} diverged")
-    if progress.done > progress.done_before:
-        parts.append(f"{duration((progress.total - progress.done) / progress.rate)} left")
+    if rate:
+        parts.append(f"{duration((progress.total - progress.done) / rate)} left")
     return "  ".join(parts)
 
 

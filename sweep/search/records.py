@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
 from sweep.learning.training import Training
+
+RATE_GENERATIONS = 8  # over which the speed of a run is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +65,32 @@ class Record:
 
 @dataclass
 class Progress:
-    """How far a run is; given to whoever wants to show it."""
+    """How far a run is; given to whoever wants to show it. `done_before` counts what earlier runs have finished."""
 
     total: int
     done: int = 0
     diverged: int = 0
     best: float | None = None
     best_arm: str = ""
-    started: float = field(default_factory=time.monotonic)
     done_before: int = 0
+    _marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RATE_GENERATIONS + 1))
 
     @property
-    def rate(self) -> float:
-        """Trials a second since this run began."""
-        return (self.done - self.done_before) / max(time.monotonic() - self.started, 1e-9)
+    def rate(self) -> float | None:
+        """Trials a second over the last generations; None before the second one (the first waits for the workers)."""
+        if len(self._marks) < 2:
+            return None
+        (start, before), (end, after) = self._marks[0], self._marks[-1]
+        return (after - before) / max(end - start, 1e-9)
+
+    def mark(self) -> None:
+        """Note that a generation has ended now."""
+        self._marks.append((time.monotonic(), self.done))
 
     def count(self, record: Record) -> None:
         """Take a finished trial in."""
         self.done += 1
         self.diverged += record.state == "diverged"
-        value = record.objective
+        value = record.objective if record.state == "complete" else None
         if value is not None and (self.best is None or value < self.best):
             self.best, self.best_arm = value, record.configuration.arm

@@ -188,6 +188,7 @@ class StudyLoop:
         for index in sorted(finished):
             self._tell(generation.trials[index], finished[index])
         self.storage.commit()
+        self.progress.mark()
 
     def _record(self, generation: _Generation, index: int, result: Finished, place: int) -> Record:
         curves = Curves.of(result.training, place)
