@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sweep.errors import UsageError
+from sweep.learning.hyper import Array
+from sweep.learning.network import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, Architecture, StackedNetwork
+from sweep.learning.streams import stream
+from tests import reference
+
+INPUTS, OUTPUTS, SAMPLES, TRIALS = 3, 3, 7, 2
+
+every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
+every_loss = pytest.mark.parametrize("loss", LOSSES)
+every_depth = pytest.mark.parametrize("hidden", [(), (4,), (4, 3), (4, 3, 5)], ids=["0", "1", "2", "3"])
+some_replicates = pytest.mark.parametrize("replicates", [1, 2])
+every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def targets_of(loss: str, random: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """One-hot classes for every loss but squared error, which gets numbers; the first axis is the output's."""
+    if loss == "squared_error":
+        return random.normal(size=shape)
+    return np.moveaxis(np.eye(shape[0])[random.integers(shape[0], size=shape[1:])], -1, 0)
+
+
+class Case:
+    """A random stacked network with a random minibatch for each replicate."""
+
+    def __init__(self, architecture: Architecture, replicates: int) -> None:
+        random = np.random.default_rng(3)
+        rows, dtype = TRIALS * replicates, architecture.dtype
+        parameters = random.normal(size=(rows, architecture.parameters)).astype(dtype)
+        self.network = StackedNetwork(architecture, parameters, replicates)
+        inputs = random.normal(size=(replicates, INPUTS, SAMPLES))
+        self.inputs = np.concatenate([inputs, np.ones((replicates, 1, SAMPLES))], axis=1).astype(dtype)
+        self.targets = targets_of(architecture.loss, random, (OUTPUTS, replicates, SAMPLES)).astype(dtype)
+
+    def samples(self) -> Iterator[tuple[int, int, Array, Array]]:
+        """Row, sample, its inputs and its targets: what the oracle wants one by one."""
+        for row in range(self.network.rows):
+            replicate = row % self.network.replicates
+            for i in range(SAMPLES):
+                yield row, i, self.inputs[replicate, :-1, i], self.targets[:, replicate, i]
+
+    def mean_losses(self) -> Array:
+        return np.asarray(self.network.loss_and_gradient(self.inputs, self.targets).mean(axis=1))
+
+
+def architecture(loss: str, activation: str, hidden: tuple[int, ...], dtype: str = "float64") -> Architecture:
+    return Architecture((INPUTS, *hidden, OUTPUTS), loss, activation, dtype=dtype)
+
+
+def oracle_for(loss: str, activation: str) -> None:
+    if loss not in reference.LOSSES or activation not in reference.ACTIVATIONS:
+        pytest.skip(f"no oracle for {loss} with {activation} in tests/reference.py")
+
+
+@every_activation
+@every_loss
+@every_depth
+@some_replicates
+def test_gradient_is_that_of_finite_differences(
+    activation: str, loss: str, hidden: tuple[int, ...], replicates: int
+) -> None:
+    case = Case(architecture(loss, activation, hidden), replicates)
+    case.mean_losses()
+    gradient, parameters, h = case.network.gradient.copy(), case.network.parameters, 1e-6
+    numerical = np.empty_like(gradient)
+    for j in range(parameters.shape[1]):
+        before = parameters[:, j].copy()
+        parameters[:, j] = before + h
+        above = case.mean_losses()
+        parameters[:, j] = before - h
+        numerical[:, j] = (above - case.mean_losses()) / (2 * h)
+        parameters[:, j] = before
+    # Losses of about 10 are rounded to 1e-15, over 2h that is 1e-9; the third derivative adds h^2.
+    np.testing.assert_allclose(gradient, numerical, rtol=1e-7, atol=1e-8)
+
+
+@every_activation
+@every_loss
+@every_depth
+@some_replicates
+def test_every_sample_has_the_reference_networks_outputs_loss_and_gradient(
+    activation: str, loss: str, hidden: tuple[int, ...], replicates: int
+) -> None:
+    oracle_for(loss, activation)
+    made_of = architecture(loss, activation, hidden)
+    case = Case(made_of, replicates)
+    outputs, losses = case.network.outputs(case.inputs), case.network.loss_and_gradient(case.inputs, case.targets)
+    gradient = np.zeros_like(case.network.gradient)
+    for row, i, sample, target in case.samples():
+        layers = reference.layers_of(case.network.parameters[row], made_of.sizes)
+        expected_loss, expected_gradient = reference.backward(layers, sample, target, activation, loss)
+        expected_outputs = reference.forward(layers, sample, activation)[1][-1]
+        # float64; the order of summation and tanh may differ by a few roundings a layer
+        np.testing.assert_allclose(outputs[:, row, i], expected_outputs, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(losses[row, i], expected_loss, rtol=1e-12, atol=1e-12)
+        gradient[row] += reference.flat_of(expected_gradient) / SAMPLES
+    np.testing.assert_allclose(case.network.gradient, gradient, rtol=1e-12, atol=1e-12)
+
+
+@every_loss
+def test_evaluation_gives_the_losses_of_training(loss: str) -> None:
+    case = Case(architecture(loss, "relu", (4,)), 1)
+    losses, _ = case.network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS))
+    np.testing.assert_array_equal(losses, case.network.loss_and_gradient(case.inputs, case.targets))
+
+
+def test_a_class_is_wrong_when_another_output_is_larger() -> None:
+    case = Case(architecture("cross_entropy", "relu", (4,)), 1)
+    _, errors = case.network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS))
+    outputs = case.network.outputs(case.inputs)
+    for row in range(TRIALS):
+        for i in range(SAMPLES):
+            right = int(np.flatnonzero(case.targets[:, 0, i])[0])
+            others = [outputs[c, row, i] for c in range(OUTPUTS) if c != right]
+            assert errors[row, i] == (outputs[right, row, i] < max(others))
+    assert 0 < errors.mean() < 1
+
+
+def test_the_error_of_numbers_is_what_r_squared_leaves() -> None:
+    from sklearn.metrics import r2_score
+
+    case = Case(architecture("squared_error", "relu", (4,)), 1)
+    wanted = case.targets[:, 0].T
+    _, errors = case.network.evaluate(case.inputs, case.targets, wanted.var(axis=0))
+    outputs = case.network.outputs(case.inputs)
+    for row in range(TRIALS):
+        # two ways to sum the same numbers
+        assert errors[row].mean() == pytest.approx(1 - r2_score(wanted, outputs[:, row].T), rel=1e-12)
+
+
+@every_loss
+def test_a_perfect_network_has_no_error(loss: str) -> None:
+    """One linear layer that passes its inputs on."""
+    made_of = Architecture((OUTPUTS, OUTPUTS), loss, dtype="float64")
+    network = StackedNetwork(made_of, np.vstack([np.eye(OUTPUTS), np.zeros(OUTPUTS)]).reshape(1, -1))
+    targets = targets_of(loss, np.random.default_rng(0), (OUTPUTS, 1, SAMPLES))
+    inputs = np.concatenate([targets[:, 0], np.ones((1, SAMPLES))])[None]
+    assert not network.evaluate(inputs, targets, np.ones(OUTPUTS))[1].any()
+
+
+def test_cross_entropy_of_huge_outputs_neither_overflows_nor_loses_its_loss() -> None:
+    made_of = Architecture((1, 2), "cross_entropy", dtype="float64")
+    network = StackedNetwork(made_of, np.array([[1e4, -1e4, 0.0, 0.0]]))
+    losses = network.loss_and_gradient(np.ones((1, 2, 1)), np.array([0.0, 1.0]).reshape(2, 1, 1))
+    assert losses.item() == 2e4
+
+
+@every_activation
+@every_loss
+@every_dtype
+def test_precision_is_kept_from_end_to_end(activation: str, loss: str, dtype: str) -> None:
+    case = Case(architecture(loss, activation, (4,), dtype), 2)
+    losses = case.network.loss_and_gradient(case.inputs, case.targets)
+    evaluated, _ = case.network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS, dtype))
+    results = losses, evaluated, case.network.gradient, case.network.outputs(case.inputs)
+    assert {array.dtype for array in results} == {np.dtype(dtype)}
+
+
+@every_activation
+@every_loss
+@some_replicates
+@every_dtype
+def test_a_row_of_nan_stays_alone(activation: str, loss: str, replicates: int, dtype: str) -> None:
+    healthy = Case(architecture(loss, activation, (4, 3), dtype), replicates)
+    ill = Case(architecture(loss, activation, (4, 3), dtype), replicates)
+    ill.network.parameters[1] = np.nan
+    others = np.arange(healthy.network.rows) != 1
+    with np.errstate(invalid="ignore"):
+        losses = ill.network.loss_and_gradient(ill.inputs, ill.targets)
+    np.testing.assert_array_equal(
+        losses[others], healthy.network.loss_and_gradient(healthy.inputs, healthy.targets)[others]
+    )
+    np.testing.assert_array_equal(ill.network.gradient[others], healthy.network.gradient[others])
+    assert np.isnan(losses[1]).all()
+
+
+VARIANCES = {"he": lambda i, o: 2 / i, "glorot": lambda i, o: 2 / (i + o)}
+
+
+@pytest.mark.parametrize("name", INITIAL_WEIGHTS)
+def test_initial_weights_have_mean_0_and_their_papers_variance_and_biases_are_0(name: str) -> None:
+    # Inputs and outputs differ, so that a formula that confuses them is found out.
+    made_of = Architecture((300, 200, 100), "cross_entropy", initial_weights=name, dtype="float64")
+    layers = reference.layers_of(made_of.initial(stream(0, "weights", 0)), made_of.sizes)
+    for layer in layers:
+        assert not layer.biases.any()
+        n, spread = layer.weights.size, layer.weights.std()
+        # Five standard errors: of a mean, and of a normal variance (a uniform one has a smaller standard error).
+        assert abs(layer.weights.mean()) < 5 * spread / np.sqrt(n)
+        if name in VARIANCES:
+            variance = VARIANCES[name](*layer.weights.shape)
+            assert layer.weights.var() == pytest.approx(variance, rel=5 * np.sqrt(2 / n))
+
+
+@pytest.mark.parametrize("name", INITIAL_WEIGHTS)
+@every_dtype
+def test_initial_weights_follow_from_the_seed(name: str, dtype: str) -> None:
+    made_of = Architecture((4, 5, 2), "cross_entropy", initial_weights=name, dtype=dtype)
+    first, again, other = (made_of.initial(stream(seed, "weights", 0)) for seed in (1, 1, 2))
+    assert first.dtype == np.dtype(dtype)
+    assert first.shape == (made_of.parameters,) == (5 * 5 + 6 * 2,)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"loss": "cross_entropie"}, "unknown loss 'cross_entropie'; did you mean 'cross_entropy'"),
+        ({"activation": "than"}, "unknown activation 'than'; did you mean 'tanh'"),
+        ({"initial_weights": "hee"}, "unknown initial weights 'hee'; did you mean 'he'"),
+        ({"dtype": "float16"}, "unknown dtype 'float16'; did you mean 'float"),
+        ({"sizes": (3,)}, r"layer sizes \[3\]: need inputs and outputs"),
+        ({"sizes": (3, 0, 2)}, r"layer sizes \[3, 0, 2\]: need inputs and outputs, each at least 1"),
+    ],
+)
+def test_what_no_network_can_be_made_of_is_refused(wrong: dict[str, Any], message: str) -> None:
+    right: dict[str, Any] = {"sizes": (3, 2), "loss": "cross_entropy"}
+    with pytest.raises(UsageError, match=message):
+        Architecture(**right | wrong)
+
+
+def test_memory_of_a_row_grows_with_the_samples_and_the_precision() -> None:
+    single, double = (Architecture((4, 5, 2), "cross_entropy", dtype=d) for d in ("float32", "float64"))
+    assert double.bytes_per_row(10) == 2 * single.bytes_per_row(10)
+    assert single.bytes_per_row(20) > single.bytes_per_row(10) > 4 * 4 * single.parameters

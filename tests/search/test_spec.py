@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweep.errors import UsageError
+from sweep.learning.hyper import Fixed, Range, hyperparameters
+from sweep.learning.optimizers import OPTIMIZERS
+from sweep.learning.schedules import SCHEDULES
+from sweep.search.catalogue import shipped
+from sweep.search.samplers import SAMPLERS
+from sweep.search.spec import LARGEST_GENERATION, SMALLEST_GENERATION, complete, generation_size, read
+from tests.studies import content, everything, laws, searches, tiny
+
+HERE = Path("study.toml")
+
+
+def write(folder: Path, study: dict[str, Any]) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(tomli_w.dumps(study), encoding="utf-8")
+    return path
+
+
+def errors_of(path: Path) -> list[str]:
+    with pytest.raises(UsageError) as caught:
+        read(path)
+    return str(caught.value).splitlines()
+
+
+@laws
+@given(search=searches(), epochs=st.integers(1, 200), replicates=st.integers(1, 3))
+def test_the_resolved_form_is_a_fixed_point_and_means_the_same(
+    search: dict[str, Any], epochs: int, replicates: int
+) -> None:
+    study = content(network={"epochs": epochs}, study={"replicates": replicates}) | {"search": search}
+    spec = complete(study, HERE)
+    again = complete(spec.resolved(), HERE)
+    assert again.resolved() == spec.resolved()
+    assert complete(again.resolved(), HERE) == again
+    assert again.space() == spec.space()
+    assert again.source() == spec.source()
+    assert again.settings() == spec.settings()
+    assert again.study == spec.study
+
+
+@laws
+@given(search=searches())
+def test_the_resolved_form_survives_toml(search: dict[str, Any]) -> None:
+    resolved = complete(content() | {"search": search}, HERE).resolved()
+    assert tomllib.loads(tomli_w.dumps(resolved)) == resolved
+
+
+def test_a_file_with_the_resolved_form_is_read_back_as_the_same_study(tmp_path: Path) -> None:
+    spec = everything()
+    again = read(write(tmp_path, spec.resolved()))
+    assert again.resolved() == spec.resolved()
+    assert again.space() == spec.space()
+
+
+def test_a_study_that_says_everything_round_trips(tmp_path: Path) -> None:
+    study = {
+        "study": {
+            "name": "all", "question": "why?", "mode": "optimize", "trials": 7, "seed": 3, "sampler": "grid",
+            "generation": 5, "objective": "validation_error", "at": "best", "replicates": 2, "storage": "/some/file",
+        },
+        "data": {
+            "file": "/data/prices.csv", "target": "price", "ignore": ["id"], "task": "regression", "rows": 50,
+            "validation": 0.3, "test": 0.1,
+        },
+        "network": {
+            "hidden": [8, 4], "activation": "tanh", "initial_weights": "glorot", "epochs": 9, "batch_size": 16,
+            "dtype": "float64",
+        },
+        "search": {
+            "learning_rate": {"low": 0.01, "high": 0.1, "log": False, "integer": False},
+            "optimizers": ["rmsprop"],
+            "schedules": ["piecewise"],
+            "optimizer": {"rmsprop": {"decay": [0.9, 0.99], "epsilon": 1e-8, "initial_cache": 1.0, "momentum": 0.0}},
+            "schedule": {"piecewise": {"warmup": 0.0, "boundaries": [[2.0, 3.0], 5.0], "factors": [0.1, 0.01]}},
+        },
+    }  # fmt: skip
+    assert read(write(tmp_path, study)).resolved() == study
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_study_is_legal_and_named_after_its_file(name: str) -> None:
+    spec = read(shipped()[name])
+    assert spec.study.name == name
+    assert complete(spec.resolved(), HERE).space() == spec.space()
+
+
+def test_what_a_file_leaves_out_is_filled_in(tmp_path: Path) -> None:
+    spec = read(write(tmp_path, {"data": {"name": "iris"}}))
+    assert (spec.study.name, spec.study.sampler, spec.study.trials) == ("mine", "tpe", 256)
+    assert spec.study.generation == generation_size(256)
+    assert spec.search.optimizers == list(OPTIMIZERS)
+    assert spec.search.schedules == list(SCHEDULES)
+    assert set(spec.resolved()["network"]) == set(type(spec.network).model_fields)
+    for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        for name, constants in spec.resolved()["search"][kind].items():
+            assert list(constants) == [p.name for p in hyperparameters(table[name])]
+
+
+def test_comparing_draws_at_random_unless_told_otherwise() -> None:
+    assert tiny(study={"mode": "compare", "sampler": ""}).study.sampler == "random"
+
+
+@given(trials=st.integers(1, 100_000))
+def test_a_generation_is_a_sixteenth_of_the_study_within_bounds(trials: int) -> None:
+    size = generation_size(trials)
+    assert SMALLEST_GENERATION <= size <= LARGEST_GENERATION
+    assert size in (SMALLEST_GENERATION, LARGEST_GENERATION) or 16 * (size - 1) < trials <= 16 * size
+
+
+def test_a_data_file_is_sought_beside_the_study_file(tmp_path: Path) -> None:
+    path = write(tmp_path, {"data": {"file": "mine.csv", "target": "y"}})
+    assert read(path).source().file == str((tmp_path / "mine.csv").resolve())
+
+
+@pytest.mark.xfail(reason="a relative storage is left relative to the working directory of the moment")
+def test_a_storage_is_sought_in_one_place_wherever_the_reader_stands(tmp_path: Path) -> None:
+    path = write(tmp_path, content(study={"storage": "mine.log"}))
+    assert Path(read(path).study.storage).is_absolute()
+
+
+def test_ranges_and_single_values_are_told_apart() -> None:
+    space = tiny(
+        search={
+            "learning_rate": {"low": 0.5, "high": 0.5},
+            "optimizer": {"rmsprop": {"decay": [0.9], "epsilon": {"low": 1e-9, "high": 1e-8, "log": True}}},
+        }
+    ).space()
+    assert space.learning_rate == Fixed(0.5)
+    assert space.optimizers["rmsprop"]["decay"] == Fixed(0.9)
+    assert space.optimizers["rmsprop"]["epsilon"] == Range(1e-9, 1e-8, log=True)
+
+
+RATE = "search.learning_rate"
+DECAY = "search.optimizer.rmsprop.decay"
+PIECES = {"optimizers": ["sgd"], "schedules": ["piecewise"]}
+
+
+def rate(entry: Any) -> dict[str, Any]:
+    return {"search": {"learning_rate": entry}}
+
+
+def decay(entry: Any) -> dict[str, Any]:
+    return {"search": {"optimizer": {"rmsprop": {"decay": entry}}}}
+
+
+def pieces(**constants: Any) -> dict[str, Any]:
+    return {"search": PIECES | {"schedule": {"piecewise": constants}}}
+
+
+# What the file says; the key path that the message must name; what else it must say: the value and the rule.
+ILLEGAL: list[tuple[dict[str, Any], str, list[str]]] = [
+    ({"study": {"trials": 0}}, "study.trials", ["= 0", "greater than or equal to 1"]),
+    ({"study": {"trials": "8"}}, "study.trials", ["'8'", "integer"]),
+    ({"study": {"trials": True}}, "study.trials", ["True", "integer"]),
+    ({"study": {"trials": 8.5}}, "study.trials", ["8.5", "integer"]),
+    ({"study": {"seed": -1}}, "study.seed", ["-1", "greater than or equal to 0"]),
+    ({"study": {"seed": 2**32}}, "study.seed", [str(2**32), "less than"]),
+    ({"study": {"replicates": 0}}, "study.replicates", ["= 0"]),
+    ({"study": {"generation": 0}}, "study.generation", ["= 0"]),
+    ({"study": {"mode": "compere"}}, "study.mode", ["'compere'", "'compare'", "'optimize'"]),
+    ({"study": {"objective": "loss"}}, "study.objective", ["'loss'", "'validation_loss'", "'validation_error'"]),
+    ({"study": {"at": "end"}}, "study.at", ["'end'", "'last'", "'best'"]),
+    ({"study": {"sampler": "tpee"}}, "study.sampler", ["'tpee'", "did you mean 'tpe'", *SAMPLERS]),
+    ({"study": {"mode": "compare", "sampler": "tpe"}}, "study.sampler", ["'tpe'", "independent random"]),
+    ({"data": {"name": "irirs"}}, "data.name", ["'irirs'", "did you mean 'iris'"]),
+    ({"data": {"rows": True}}, "data.rows", ["True", "integer"]),
+    ({"data": {"validation": 0}}, "data.validation", ["= 0", "greater than 0"]),
+    ({"data": {"validation": "much"}}, "data.validation", ["'much'", "number"]),
+    ({"data": {"test": -0.5}}, "data.test", ["-0.5", "greater than or equal to 0"]),
+    ({"data": {"validation": 0.5, "test": 0.5}}, "data.validation + test", ["= 1", "below 1"]),
+    ({"network": {"hidden": 4}}, "network.hidden", ["= 4", "list"]),
+    ({"network": {"hidden": [4, 0]}}, "network.hidden.1", ["= 0", "greater than or equal to 1"]),
+    ({"network": {"epochs": True}}, "network.epochs", ["True", "integer"]),
+    ({"network": {"batch_size": 0}}, "network.batch_size", ["= 0"]),
+    ({"network": {"dtype": "float16"}}, "network.dtype", ["'float16'", "'float32'"]),
+    ({"network": {"activation": "rellu"}}, "network.activation", ["'rellu'", "did you mean 'relu'"]),
+    ({"network": {"initial_weights": "hee"}}, "network.initial_weights", ["'hee'", "did you mean 'he'"]),
+    ({"search": {"optimizers": ["rmsprob"]}}, "search.optimizers", ["'rmsprob'", "did you mean 'rmsprop'"]),
+    ({"search": {"schedules": ["stepp"]}}, "search.schedules", ["'stepp'", "did you mean 'step'"]),
+    ({"search": {"optimizers": []}}, "search.optimizers", ["= []", "at least 1"]),
+    ({"search": {"schedules": []}}, "search.schedules", ["= []", "at least 1"]),
+    ({"search": {"optimizers": "sgd"}}, "search.optimizers", ["'sgd'", "list"]),
+    ({"search": {"optimizers": ["sgd", "sgd"]}}, "search.optimizers", ["once"]),
+    ({"search": {"optimizer": {"adam": {}}}}, "search.optimizer.adam", ["not among optimizers"]),
+    ({"search": {"schedule": {"step": {"every": 2}}}}, "search.schedule.step", ["not among schedules"]),
+    ({"search": {"optimizer": {"rmsprop": 5}}}, "search.optimizer.rmsprop", ["= 5"]),
+    (rate(-1), RATE, ["= -1", "0 < learning_rate"]),
+    (rate("fast"), RATE, ["'fast'", "a number"]),
+    (rate(True), RATE, ["True", "a number"]),
+    (rate(float("nan")), RATE, ["nan"]),
+    (rate([]), RATE, ["= []", "at least one"]),
+    (rate([0.1, 0.1]), RATE, ["[0.1, 0.1]", "different"]),
+    (rate([[0.1]]), RATE, ["[0.1]", "a number"]),
+    (rate({"low": 0.1}), RATE, ["needs high"]),
+    (rate({"low": 1, "high": 0.1}), RATE, ["low = 1", "high = 0.1", "low <= high"]),
+    (rate({"low": 0, "high": 1, "log": True}), f"{RATE}.low", ["= 0", "0 < learning_rate"]),
+    (rate({"low": 1, "high": 2, "log": 1}), f"{RATE}.log", ["= 1", "true or false"]),
+    (rate({"low": 1, "hihg": 2}), f"{RATE}.hihg", ["did you mean 'high'"]),
+    (rate({"low": 0.5, "high": 2, "integer": True}), RATE, ["low = 0.5", "whole numbers"]),
+    (decay(1.2), DECAY, ["= 1.2", "0 <= decay < 1"]),
+    (decay({"low": 0.9, "high": 1.2}), f"{DECAY}.high", ["= 1.2", "0 <= decay < 1"]),
+    (decay([0.9, 1.0]), DECAY, ["= 1.0", "0 <= decay < 1"]),
+    (decay({"low": 0, "high": 0.9, "log": True}), f"{DECAY}.low", ["= 0", "above 0"]),
+    (pieces(boundaries=[1, 2, 3]), "search.schedule.piecewise", ["boundaries has 3", "factors has 2"]),
+    (pieces(boundaries=[]), "search.schedule.piecewise.boundaries", ["= []", "a list"]),
+    (pieces(boundaries=2), "search.schedule.piecewise.boundaries", ["= 2", "a list"]),
+    (pieces(factors=[0.1, -1]), "search.schedule.piecewise.factors.2", ["= -1", "0 <= factors"]),
+]
+
+
+@pytest.mark.parametrize(("change", "key", "rest"), ILLEGAL, ids=[f"{k}-{i}" for i, (_, k, _) in enumerate(ILLEGAL)])
+def test_an_error_is_one_line_with_file_key_value_and_rule(
+    tmp_path: Path, change: dict[str, Any], key: str, rest: list[str]
+) -> None:
+    path = write(tmp_path, content(**change))
+    (line,) = errors_of(path)
+    assert re.match(rf"{re.escape(str(path))}: {re.escape(key)}\b", line)
+    for part in rest:
+        assert part in line.removeprefix(str(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "near"),
+    [
+        ({"study": {"tirals": 8}}, "study.tirals", "trials"),
+        ({"data": {"validaton": 0.1}}, "data.validaton", "validation"),
+        ({"network": {"hiden": [4]}}, "network.hiden", "hidden"),
+        ({"search": {"learning_rat": 0.1}}, "search.learning_rat", "learning_rate"),
+        ({"search": {"optimizer": {"rmsprop": {"decya": 0.9}}}}, "search.optimizer.rmsprop.decya", "decay"),
+        ({"search": {"schedule": {"constant": {"warmpu": 1}}}}, "search.schedule.constant.warmpu", "warmup"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(
+    tmp_path: Path, change: dict[str, Any], key: str, near: str
+) -> None:
+    (line,) = errors_of(write(tmp_path, content(**change)))
+    assert f": {key}: unknown key" in line
+    assert f"did you mean {near!r}?" in line
+
+
+def test_an_unknown_section_is_named_with_the_nearest_known_one(tmp_path: Path) -> None:
+    (line,) = errors_of(write(tmp_path, content() | {"serch": {"schedules": ["step"]}}))
+    assert ": serch: unknown key 'serch'; did you mean 'search'?" in line
+
+
+def test_an_optimizer_without_constants_cannot_be_narrowed(tmp_path: Path) -> None:
+    (line,) = errors_of(write(tmp_path, content(search={"optimizer": {"sgd": {"decay": 0.9}}})))
+    assert "search.optimizer.sgd.decay: it has no constants" in line
+
+
+SOURCES = {
+    "name and file": {"name": "iris", "file": "mine.csv", "target": "y"},
+    "neither name nor file": {"validation": 0.2},
+    "file without target": {"file": "mine.csv"},
+    "name with target": {"name": "iris", "target": "y"},
+    "file with arguments": {"file": "mine.csv", "target": "y", "arguments": {"n_samples": 5}},
+}
+
+
+@pytest.mark.parametrize("data", SOURCES.values(), ids=SOURCES)
+def test_data_come_from_one_place_or_it_is_one_line(tmp_path: Path, data: dict[str, Any]) -> None:
+    path = write(tmp_path, content() | {"data": data})
+    (line,) = errors_of(path)
+    assert line.startswith(f"{path}: data")
+    assert "file" in line
+
+
+@pytest.mark.xfail(reason="the rule is glued to the section with a dot: 'data.give either name ...'")
+@pytest.mark.parametrize("data", [SOURCES["name and file"], SOURCES["neither name nor file"]])
+def test_a_rule_about_a_section_is_not_written_as_a_key(tmp_path: Path, data: dict[str, Any]) -> None:
+    (line,) = errors_of(write(tmp_path, content() | {"data": data}))
+    assert "data.give" not in line
+
+
+def test_a_study_without_data_is_one_line(tmp_path: Path) -> None:
+    (line,) = errors_of(write(tmp_path, {"study": {"trials": 8}}))
+    assert ": data: is needed" in line
+
+
+@pytest.mark.xfail(reason="an unknown narrowed table is reported as if it stood in the list optimizers")
+def test_an_unknown_narrowed_optimizer_is_named_where_it_stands(tmp_path: Path) -> None:
+    (line,) = errors_of(write(tmp_path, content(search={"optimizer": {"rmsprob": {"decay": 0.9}}})))
+    assert "search.optimizer.rmsprob" in line
+
+
+def test_several_errors_are_several_lines_each_complete(tmp_path: Path) -> None:
+    study = content(
+        study={"trials": 0, "seed": "x"},
+        data={"name": "irirs"},
+        network={"epochs": 0},
+        search={"optimizers": ["sdg"]},
+    )
+    path = write(tmp_path, study)
+    lines = errors_of(path)
+    keys = ["study.trials", "study.seed", "data.name", "network.epochs", "search.optimizers"]
+    assert len(lines) == len(keys)
+    for line, key in zip(lines, keys, strict=True):
+        assert line.startswith(f"{path}: {key}")
+
+
+@pytest.mark.xfail(reason="of the constants under [search] only the first illegal one is reported")
+def test_two_illegal_constants_are_two_lines(tmp_path: Path) -> None:
+    search = {"learning_rate": -1, "optimizer": {"rmsprop": {"decay": 1.2, "momentum": 2}}}
+    assert len(errors_of(write(tmp_path, content(search=search)))) == 3
+
+
+@pytest.mark.parametrize("text", [b"[study\n", b"trials = \n", b"\xff\xfe", b"[study]\n[study]\n"])
+def test_broken_toml_is_one_line_with_the_file(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(text)
+    (line,) = errors_of(path)
+    assert line.startswith(f"{path}: not valid TOML: ")
+
+
+def test_a_study_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    assert errors_of(tmp_path / "none.toml") == [f"{tmp_path / 'none.toml'}: no such study file"]
+
+
+def test_a_folder_in_place_of_a_study_file_is_one_line(tmp_path: Path) -> None:
+    (line,) = errors_of(tmp_path)
+    assert line.startswith(f"{tmp_path}: cannot be read")
