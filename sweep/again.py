@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sweep.api import Result, configuration_of
-from sweep.errors import UsageError
+from sweep.errors import CheckFailed, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import prepare, split_off_test
 from sweep.learning.training import train
@@ -106,6 +106,11 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
         validation=0.0,
         seed=spec.study.seed,
     ).fit(table.features, table.target)
+    if estimator.diverged_:
+        raise CheckFailed(
+            f"trial {trial} of {result.folder}: diverged when it was trained on {len(table.target)} samples: nothing "
+            "is saved; choose a trial with a lower learning rate: --trial NUMBER"
+        )
     beside = output.with_name(f".{output.name}.new")
     try:
         joblib.dump(estimator, beside)

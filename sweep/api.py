@@ -18,12 +18,15 @@ from sweep.search import catalogue
 from sweep.search import spec as specs
 from sweep.search.records import Progress
 from sweep.search.spec import Spec
+from sweep.search.storage import absolute
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
     from sweep.results.statistics import Finding
+    from sweep.search.storage import OpenStorage
+    from sweep.search.workers import Pool
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,10 @@ class Result:
         from sweep.search.storage import open_for_reading
 
         storage = open_for_reading(RunFolder(self.folder).address(self.spec))
-        return optuna.load_study(study_name=self.spec.study.name, storage=storage)
+        try:
+            return optuna.load_study(study_name=self.spec.study.name, storage=storage)
+        except KeyError as error:
+            raise UsageError(f"{self.folder}: its storage has no study {self.spec.study.name!r}") from error
 
     @property
     def best(self) -> dict[str, Any]:
@@ -120,22 +126,19 @@ def resolve(
         spec = specs.complete(study, Path("study"))
     else:
         spec = specs.read(catalogue.find(str(study)))
-    wishes = {"trials": trials, "seed": seed, "sampler": sampler, "storage": _absolute(storage)}
+    address = None if storage is None else absolute(storage, Path.cwd())
+    wishes = {"trials": trials, "seed": seed, "sampler": sampler, "storage": address}
     given = {key: value for key, value in wishes.items() if value is not None}
     for key, value in given.items():
         specs.check_option(spec, key, value)
     return spec.model_copy(update={"study": spec.study.model_copy(update=given)})
 
 
-def _absolute(storage: str | None) -> str | None:
-    return storage if storage is None or "://" in storage else str(Path(storage).absolute())
-
-
 def folder_of(study: str | Path, runs: str | Path = "runs") -> RunFolder:
     """The run folder that a user means: a folder with a run in it, or that of a study (name or file) under `runs`."""
     if RunFolder(Path(study)).exists():
         return RunFolder(Path(study))
-    name = Path(study).stem if str(study).endswith(".toml") else str(study)
+    name = specs.read(Path(study)).study.name if str(study).endswith(".toml") else str(study)
     folder = RunFolder(Path(runs) / name)
     if not folder.exists():
         catalogue.find(str(study))  # an unknown study is the likelier mistake
@@ -195,38 +198,77 @@ def run(
     spec = resolve(study, trials=trials, seed=seed, sampler=sampler, storage=storage)
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: must be above 0 seconds")
-    prepare(spec.source(), spec.study.seed)  # data that cannot be used are found before anything is written
-    pool = open_pool(backend, workers, scheduler)
+    data = prepare(spec.source(), spec.study.seed)  # data that cannot be used are found before anything is written
     folder = RunFolder(Path(runs) / spec.study.name)
+    if not fresh:
+        spec = folder.check(spec)
+    pool = open_pool(backend, workers, scheduler)
     finished = False
     try:
-        if fresh:
-            _set_aside(folder)
-        with folder.locked():
-            spec = folder.claim(spec)
-            _run(spec, folder, pool, notify, stopping, timeout)
+        _run(spec, folder, data.fingerprint, pool, Wishes(fresh, timeout, notify, stopping))
         finished = True
     finally:
         pool.close(now=not finished)
     return Result(folder.path, spec)
 
 
-def _set_aside(folder: RunFolder) -> None:
-    """Keep an old run under another name, unless somebody is writing it."""
+@dataclass(frozen=True)
+class Wishes:
+    """How a run is to go, apart from what the study says; fields as in `run`."""
+
+    fresh: bool
+    timeout: float | None
+    notify: Callable[[Progress], None]
+    stopping: Callable[[], bool]
+
+
+def _run(spec: Spec, folder: RunFolder, fingerprint: str, pool: Pool, wishes: Wishes) -> None:
+    """Open the storage, make or claim the folder, and go through the study; a storage elsewhere is opened first."""
+    from sweep.results.tables import Tables
+    from sweep.search.storage import open_for_writing
+    from sweep.search.study import Hooks, StudyLoop, open_study
+
+    storage = open_for_writing(spec.study.storage) if spec.study.storage else None
+    if wishes.fresh:
+        _set_aside(folder, storage)
+    elif storage is not None:
+        _check_known(open_study(spec, storage, fingerprint), folder)
+    with folder.locked():
+        storage = storage or open_for_writing(folder.address(spec))
+        study = open_study(spec, storage, fingerprint)
+        _check_known(study, folder)
+        folder.write(spec)
+        tables = Tables(folder.path, spec.space().columns())
+        loop = StudyLoop(spec, study, storage, pool, Hooks(tables.record, wishes.notify, wishes.stopping))
+        loop.run(wishes.timeout)
+
+
+def _check_known(study: optuna.Study, folder: RunFolder) -> None:
+    """Raise `UsageError` if the storage has finished trials that the tables of the folder have not."""
+    from sweep.results import statistics, tables
+
+    told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
+    if not told:
+        return
+    known: set[int] = set()
+    if folder.exists():
+        known = set(statistics.finished(tables.read(folder.path, "trials"))["number"])
+    if told - known:
+        raise UsageError(
+            f"{folder.path}: the storage of study {study.study_name!r} has {len(told - known)} finished trials that "
+            "are not in the tables there: use another --storage, or another name under [study]"
+        )
+
+
+def _set_aside(folder: RunFolder, storage: OpenStorage | None) -> None:
+    """Keep an old run under another name, in its folder and in a storage elsewhere, unless somebody is writing it."""
+    from sweep.search.storage import rename_study
+
     if folder.path.exists():
         with folder.locked():
             folder.set_aside()
-
-
-def _run(spec: Spec, folder: RunFolder, pool: Any, notify: Any, stopping: Any, timeout: float | None) -> None:
-    from sweep.results.tables import Tables
-    from sweep.search.storage import open_for_writing
-    from sweep.search.study import Hooks, StudyLoop
-
-    tables = Tables(folder.path, spec.space().columns())
-    storage = open_for_writing(folder.address(spec))
-    loop = StudyLoop(spec, storage, pool, Hooks(tables.record, notify, stopping))
-    loop.run(timeout)
+    if storage is not None:
+        rename_study(storage, folder.path.name)
 
 
 def train(

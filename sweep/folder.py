@@ -51,37 +51,42 @@ class RunFolder:
             raise UsageError(f"{self.path}: no run here: start one with: python -m sweep run {self.path.name}")
         return specs.read(self.study_file)
 
-    def claim(self, spec: Spec) -> Spec:
-        """Check that the folder is new or belongs to this study, and write the study into it.
+    def check(self, spec: Spec) -> Spec:
+        """Check that the folder is new or belongs to this study.
 
-        A larger or smaller total of trials is no difference; the storage is that of the earlier run unless the new one
-        names its own.
+        Another total of trials or another wording of the question is no difference; the storage is that of the earlier
+        run unless the new one names its own.
 
         Returns
         -------
         Spec
             With the storage filled in.
         """
-        if self.exists():
-            before = self.spec()
-            if not spec.study.storage:
-                update = {"storage": before.study.storage}
-                spec = spec.model_copy(update={"study": spec.study.model_copy(update=update)})
-            changed = differences(before.resolved(), spec.resolved())
-            changed.pop("study.trials", None)
-            if changed:
-                listed = "; ".join(f"{key}: {was!r} there, {now!r} now" for key, (was, now) in changed.items())
-                raise UsageError(
-                    f"{self.path}: belongs to a different study ({listed}): use --fresh to start anew (the old folder "
-                    "is kept under another name) or another --runs folder"
-                )
-        self._write(spec)
+        if not self.exists():
+            return spec
+        before = self.spec()
+        if not spec.study.storage:
+            update = {"storage": before.study.storage}
+            spec = spec.model_copy(update={"study": spec.study.model_copy(update=update)})
+        changed = differences(before.resolved(), spec.resolved())
+        for free in ("study.trials", "study.question"):
+            changed.pop(free, None)
+        if changed:
+            listed = "; ".join(f"{key}: {was!r} there, {now!r} now" for key, (was, now) in changed.items())
+            raise UsageError(
+                f"{self.path}: belongs to a different study ({listed}): use --fresh to start anew (the old folder "
+                "is kept under another name) or another --runs folder"
+            )
         return spec
 
-    def _write(self, spec: Spec) -> None:
+    def write(self, spec: Spec) -> None:
+        """Write the resolved study into the folder."""
         beside = self.path / ".study.toml.new"
-        beside.write_text(tomli_w.dumps(spec.resolved()), encoding="utf-8")
-        os.replace(beside, self.study_file)
+        try:
+            beside.write_text(tomli_w.dumps(spec.resolved()), encoding="utf-8")
+            os.replace(beside, self.study_file)
+        except OSError as error:
+            raise _unwritable(self.study_file, error) from error
 
     def set_aside(self) -> Path | None:
         """Rename the folder, if there is one, to the first free ``STUDY.1``, ``STUDY.2``, ..."""
@@ -112,6 +117,10 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path}: cannot be written: {error.strerror}: choose another --runs folder")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:

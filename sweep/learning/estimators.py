@@ -42,6 +42,8 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
     Attributes
     ----------
     parameters_ : array, shape (parameters,)
+    diverged_ : bool
+        The training ended early because its loss had climbed above its start.
     loss_curve_, validation_loss_curve_ : array, shape (epochs + 1,)
     """
 
@@ -85,6 +87,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.architecture_ = settings.architecture(data)
         self.n_features_in_ = np.shape(features)[1]
         self.parameters_ = training.parameters[0, 0]
+        self.diverged_ = bool(training.diverged_at[0] > 0)
         self.loss_curve_, self.validation_loss_curve_ = training.train_loss[0, 0], training.validation_loss[0, 0]
 
     def _table(self, features: Any, target: Any) -> Table:

@@ -49,9 +49,8 @@ def arms(trials: pd.DataFrame) -> pd.DataFrame:
     """
     done = finished(trials)
     keys = ["optimizer", "schedule"]
-    counts = done.groupby(keys).agg(
-        trials=("number", "size"), diverged=("state", lambda s: int((s == "diverged").sum()))
-    )
+    counted = done.assign(diverged=(done["state"] == "diverged").astype(int))
+    counts = counted.groupby(keys).agg(trials=("number", "size"), diverged=("diverged", "sum"))
     complete = done[done["state"] == "complete"]
     rows = complete.loc[complete.groupby(keys)["objective"].idxmin()]
     shown = rows[[*keys, "objective", "validation_error", "learning_rate", "number"]].set_index(keys)

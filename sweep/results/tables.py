@@ -14,6 +14,8 @@ apply), `validation_loss`, `validation_error`, `train_loss` (after the last epoc
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -69,8 +71,8 @@ class Tables:
         self.folder = folder
         self._schemas = {"trials": trials_schema(hyperparameters), "curves": CURVES}
         for name, schema in self._schemas.items():
-            if not any((folder / f"{name}.parquet").glob("part-*.parquet")):
-                self._write(name, 0, schema.empty_table())
+            if not (folder / f"{name}.parquet").is_dir():
+                self._create(name, schema)
 
     def record(self, generation: int, records: Sequence[Record]) -> None:
         """Write some trials of a generation; others of the same generation stay, these replace what was there."""
@@ -80,6 +82,16 @@ class Tables:
         finished = [curve_table(r.number, r.curves) for r in records if r.curves is not None]
         if finished:
             self._merge("curves", generation, pa.concat_tables(finished))
+
+    def _create(self, name: str, schema: pa.Schema) -> None:
+        """Make an empty table; it appears whole: a reader would take an empty folder for a table without columns."""
+        beside = self.folder / f".{name}.new"
+        try:
+            beside.mkdir(exist_ok=True)
+            pq.write_table(schema.empty_table(), beside / self._part(name, 0).name)
+            os.replace(beside, self.folder / f"{name}.parquet")
+        except OSError as error:
+            raise _unwritable(self.folder / f"{name}.parquet", error) from error
 
     def _merge(self, name: str, generation: int, new: pa.Table) -> None:
         path = self._part(name, generation)
@@ -96,14 +108,17 @@ class Tables:
         path = self._part(name, generation)
         beside = path.with_name(f".{path.name}.new")  # readers of a folder pass over names with a dot
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, beside)
             os.replace(beside, path)
         except OSError as error:
-            raise SweepError(
-                f"{path}: cannot be written: {error.strerror or error}: make room or mend the folder, then run again; "
-                "what was recorded before is safe"
-            ) from error
+            raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> SweepError:
+    return SweepError(
+        f"{path}: cannot be written: {error.strerror or error}: make room or mend the folder, then run again; "
+        "what was recorded before is safe"
+    )
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -167,11 +182,19 @@ def _to_excel(frame: pd.DataFrame, path: Path) -> None:
     frame.assign(**naive).to_excel(path, index=False)
 
 
+def _to_json(frame: pd.DataFrame, path: Path) -> None:
+    """Write a list of objects, every number with all its digits; what is missing or not finite is null."""
+    finite = frame.mask(frame.isin([np.inf, -np.inf]))
+    times = {c: frame[c].map(pd.Timestamp.isoformat, na_action="ignore") for c in frame.select_dtypes("datetimetz")}
+    plain = finite.assign(**times).astype(object).where(finite.notna(), None)
+    path.write_text(json.dumps(plain.to_dict("records"), allow_nan=False), encoding="utf-8")
+
+
 EXPORTS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".csv": lambda frame, path: frame.to_csv(path, index=False),
     ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
     ".feather": lambda frame, path: frame.to_feather(path),
-    ".json": lambda frame, path: frame.to_json(path, orient="records", date_format="iso", double_precision=15),
+    ".json": _to_json,
     ".xlsx": _to_excel,
 }
 MOST_EXCEL_ROWS = 1_048_575
@@ -197,3 +220,6 @@ def export(frame: pd.DataFrame, path: Path) -> None:
         os.replace(beside, path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}: choose another place") from error
+    finally:
+        with contextlib.suppress(OSError):  # it is in its place, or could not be made
+            beside.unlink()

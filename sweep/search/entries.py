@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sweep.errors import unknown
@@ -22,25 +23,51 @@ def parse_constants(where: str, kind: type, narrowed: Mapping[str, Any], epochs:
         With the key path, the value and the rule.
     """
     declared = {p.name: p for p in hyperparameters(kind)}
+    problems = Problems()
     for field in narrowed:
         if field not in declared:
             rule = unknown("key", field, declared) if declared else "it has no constants"
-            raise ValueError(f"{where}.{field}: {rule}")
+            problems.add(f"{where}.{field}: {rule}")
     found: dict[str, Search | tuple[Search, ...]] = {}
     for name, parameter in declared.items():
-        key = f"{where}.{name}"
-        if parameter.vector:
-            found[name] = _vector(key, parameter, narrowed.get(name), epochs)
-        elif name in narrowed:
-            found[name] = parse_entry(key, parameter, narrowed[name])
-        else:
-            found[name] = _default(parameter, epochs)
+        with problems.gathered():
+            found[name] = _constant(f"{where}.{name}", parameter, narrowed.get(name), epochs)
     lengths = {name: len(value) for name, value in found.items() if isinstance(value, tuple)}
     if len(set(lengths.values())) > 1:
-        raise ValueError(
-            f"{where}: {' and '.join(f'{n} has {k}' for n, k in lengths.items())} elements: must be as many"
-        )
+        said = " and ".join(f"{name} has {length}" for name, length in lengths.items())
+        problems.add(f"{where}: {said} elements: must be as many")
+    problems.report()
     return found
+
+
+class Problems:
+    """Messages gathered, so that a reader hears of all mistakes at once."""
+
+    def __init__(self) -> None:
+        self._messages: list[str] = []
+
+    def add(self, message: str) -> None:
+        """Note one."""
+        self._messages.append(message)
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Note what the block raises as a ValueError, and go on after it."""
+        try:
+            yield
+        except ValueError as error:
+            self.add(str(error))
+
+    def report(self) -> None:
+        """Raise them all as one ValueError, a line each, if there are any."""
+        if self._messages:
+            raise ValueError("\n".join(self._messages))
+
+
+def _constant(key: str, parameter: Hyperparameter, given: Any, epochs: int) -> Search | tuple[Search, ...]:
+    if parameter.vector:
+        return _vector(key, parameter, given, epochs)
+    return _default(parameter, epochs) if given is None else parse_entry(key, parameter, given)
 
 
 def _vector(key: str, parameter: Hyperparameter, given: Any, epochs: int) -> tuple[Search, ...]:

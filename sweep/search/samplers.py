@@ -81,7 +81,9 @@ class Qmc(Planned):
         """Point `number` of the sequence, each coordinate through its distribution."""
         if number < self.sequence.num_generated:
             self.sequence.reset()
-        self.sequence.fast_forward(number - self.sequence.num_generated)
+        ahead = number - self.sequence.num_generated
+        if ahead:  # a fresh sequence refuses to go 0 points forward
+            self.sequence.fast_forward(ahead)
         point = self.sequence.random(1)[0]
         return {name: _quantile(d, float(u)) for (name, d), u in zip(self.union.items(), point, strict=True)}
 

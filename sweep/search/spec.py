@@ -7,24 +7,27 @@ keeps as ``study.toml``, and reading it gives the same `Spec` again.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sweep.errors import UsageError, unknown
 from sweep.learning.configuration import LEARNING_RATE
 from sweep.learning.datasets import DATASETS
+from sweep.learning.hyper import Search
 from sweep.learning.network import ACTIVATIONS, INITIAL_WEIGHTS
 from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedules import SCHEDULES
 from sweep.learning.splits import DataSource, named
 from sweep.learning.training import Settings
-from sweep.search.entries import parse_constants, parse_entry, written
+from sweep.search.entries import Problems, parse_constants, parse_entry, written
 from sweep.search.samplers import SAMPLERS
 from sweep.search.space import Constants, Space
+from sweep.search.storage import absolute
 
 Count = Annotated[int, Field(ge=1)]
 SMALLEST_GENERATION, LARGEST_GENERATION = 8, 64
@@ -48,6 +51,13 @@ class StudySection(_Section):
     at: Literal["last", "best"] = "last"
     replicates: Count = 1
     storage: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_that_of_a_folder(cls, name: str) -> str:
+        if name and (name in (".", "..") or Path(name).name != name):
+            raise ValueError(f"{name!r} names a folder under runs: must hold no slash")
+        return name
 
     @model_validator(mode="after")
     def _sampler_is_known(self) -> StudySection:
@@ -77,7 +87,7 @@ class DataSection(_Section):
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
         if bool(self.name) == bool(self.file):
-            raise ValueError("give either name (a data set) or file (CSV or Parquet) with target")
+            raise ValueError("needs either name (a data set) or file (CSV or Parquet) with target")
         if self.name and self.name not in DATASETS:
             raise ValueError(f"name: {unknown('data set', self.name, DATASETS)}")
         if self.file and not self.target:
@@ -121,15 +131,20 @@ class SearchSection(_Section):
     optimizer: dict[str, dict[str, Any]] = Field(default_factory=dict)
     schedule: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _kinds_are_known(self) -> SearchSection:
-        for kind, used, narrowed, table in (
+    def kinds(self) -> tuple[tuple[str, list[str], Mapping[str, Any], Mapping[str, type]], ...]:
+        """For optimizers and for schedules: the word, those used, how they are narrowed, and those there are."""
+        return (
             ("optimizer", self.optimizers, self.optimizer, OPTIMIZERS),
             ("schedule", self.schedules, self.schedule, SCHEDULES),
-        ):
-            for name in [*used, *narrowed]:
-                if name not in table:
-                    raise ValueError(f"{kind}s: {unknown(kind, name, table)}")
+        )
+
+    @model_validator(mode="after")
+    def _kinds_are_known(self) -> SearchSection:
+        for kind, used, narrowed, table in self.kinds():
+            for key, named_there in ((f"{kind}s", used), (kind, narrowed)):
+                for name in named_there:
+                    if name not in table:
+                        raise ValueError(f"{key}{'.' + name if key == kind else ''}: {unknown(kind, name, table)}")
             if len(set(used)) < len(used):
                 raise ValueError(f"{kind}s = {used}: each may be named once")
             for name in narrowed:
@@ -155,21 +170,19 @@ class Spec(_Section):
 
     def space(self) -> Space:
         """The search space, in plain numbers."""
-        epochs, search = self.network.epochs, self.search
-        rate = LEARNING_RATE.search if search.learning_rate is None else search.learning_rate
-        parsed = parse_entry("search.learning_rate", LEARNING_RATE, rate)
-
-        def constants(
-            kind: str, used: list[str], narrowed: Mapping[str, Any], table: Mapping[str, type]
-        ) -> dict[str, Constants]:
-            where = f"search.{kind}"
-            return {n: parse_constants(f"{where}.{n}", table[n], narrowed.get(n, {}), epochs) for n in used}
-
-        return Space(
-            parsed,
-            constants("optimizer", search.optimizers, search.optimizer, OPTIMIZERS),
-            constants("schedule", search.schedules, search.schedule, SCHEDULES),
-        )
+        epochs, search, problems = self.network.epochs, self.search, Problems()
+        found: dict[str, dict[str, Constants]] = {"optimizer": {}, "schedule": {}}
+        rate: Search = LEARNING_RATE.search
+        with problems.gathered():
+            given = rate if search.learning_rate is None else search.learning_rate
+            rate = parse_entry("search.learning_rate", LEARNING_RATE, given)
+        for kind, used, narrowed, table in search.kinds():
+            for name in used:
+                with problems.gathered():
+                    where = f"search.{kind}.{name}"
+                    found[kind][name] = parse_constants(where, table[name], narrowed.get(name, {}), epochs)
+        problems.report()
+        return Space(rate, found["optimizer"], found["schedule"])
 
     def source(self) -> DataSource:
         """Where the data come from."""
@@ -227,11 +240,12 @@ def complete(content: Mapping[str, Any], path: Path) -> Spec:
     except ValidationError as error:
         raise UsageError("\n".join(_line(path, e) for e in error.errors(include_url=False))) from error
     study, data = spec.study, spec.data
-    if data.file and not Path(data.file).is_absolute():
-        data = data.model_copy(update={"file": str((path.parent / data.file).resolve())})
+    if data.file:
+        data = data.model_copy(update={"file": str(path.parent.absolute() / data.file)})
+    storage = absolute(study.storage, path.parent) if study.storage else ""
     sampler = study.sampler or ("random" if study.mode == "compare" else "tpe")
     generation = study.generation or generation_size(study.trials)
-    update = {"name": study.name or path.stem, "sampler": sampler, "generation": generation}
+    update = {"name": study.name or path.stem, "sampler": sampler, "generation": generation, "storage": storage}
     return spec.model_copy(update={"study": study.model_copy(update=update), "data": data})
 
 
@@ -259,8 +273,13 @@ def _line(path: Path, error: Any) -> str:
         return f"{path}: {key}: {unknown('key', str(error['loc'][-1]), _keys(error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"{path}: {key}: is needed and not there"
-    if error["type"] == "value_error":  # one of ours: it begins with the rest of the key
-        return f"{path}: {key}.{_rule(error)}" if key else f"{path}: {_rule(error)}"
+    if error["type"] == "value_error":  # one of ours: it says where in the section, unless it is about the whole of it
+        rule = _rule(error)
+        inside = re.match(r"\w+", rule)
+        sections = _keys(error["loc"]) if len(error["loc"]) == 1 else ()
+        within = inside is not None and inside[0] in sections and rule[inside.end()] in ".: "
+        start = f"{key}{'.' if within else ': '}" if key else ""
+        return "\n".join(f"{path}: {start}{line}" for line in rule.splitlines())
     return f"{path}: {key} = {error['input']!r}: {_rule(error)}"
 
 

@@ -7,6 +7,7 @@ writes them together when `commit` is called. The file is an ordinary Optuna jou
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -14,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileSymlinkLock
 
 from sweep.errors import UsageError
+
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,13 @@ class OpenStorage:
     storage: BaseStorage
     commit: Callable[[], None]
     address: str
+
+
+def absolute(address: str, base: Path) -> str:
+    """The same storage by a name that holds in every folder: files are taken relative to `base`."""
+    if address.startswith(SQLITE):
+        return f"{SQLITE}{base.absolute() / address.removeprefix(SQLITE)}"
+    return address if "://" in address else str(base.absolute() / address)
 
 
 def open_for_writing(address: str) -> OpenStorage:
@@ -54,11 +65,23 @@ def open_for_writing(address: str) -> OpenStorage:
 
 def open_for_reading(address: str) -> BaseStorage:
     """Open a storage as the dashboard and `show` do, while a run may be writing it."""
+    file = address.removeprefix(SQLITE) if address.startswith(SQLITE) else address
+    if ("://" not in address or address.startswith(SQLITE)) and not Path(file).is_file():
+        raise UsageError(f"storage {address}: no such file: run the study first")
     if "://" in address:
         return _database(address)
-    if not Path(address).is_file():
-        raise UsageError(f"storage {address}: no such journal file: run the study first")
     return JournalStorage(JournalFileBackend(address))
+
+
+def rename_study(opened: OpenStorage, name: str) -> None:
+    """Give a study, if the storage has it, the first free of the names ``name.1``, ``name.2``, ..."""
+    known = set(optuna.get_all_study_names(opened.storage))
+    if name not in known:
+        return
+    free = next(f"{name}.{i}" for i in itertools.count(1) if f"{name}.{i}" not in known)
+    optuna.copy_study(from_study_name=name, from_storage=opened.storage, to_storage=opened.storage, to_study_name=free)
+    optuna.delete_study(study_name=name, storage=opened.storage)
+    opened.commit()
 
 
 def _database(url: str) -> BaseStorage:
@@ -84,12 +107,13 @@ class GroupCommitBackend(BaseJournalBackend):
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path = path.absolute()  # Optuna's lock is a link to the name it was given: relative, it dangles
         self._lock = JournalFileSymlinkLock(str(path))
         self._logs: list[dict[str, Any]] = []  # those not read yet
         self._first = 0  # the number of the first of them
         self._waiting: list[str] = []  # lines that are not in the file yet
-        self._offset = 0  # how much of the file is known
+        self._offset = 0  # how much of the file is known, in bytes
+        self._lines = 0  # and in lines
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         self._locked(self._repair)
@@ -131,14 +155,19 @@ class GroupCommitBackend(BaseJournalBackend):
             file.seek(self._offset)
             lines = file.read().splitlines()
             self._offset = file.tell()
-        for number, line in enumerate(lines, start=1):
-            try:
-                self._logs.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                place = f"line {number} of {self._path}"
-                raise UsageError(
-                    f"{place}: not an operation of Optuna's journal: mend it or start anew with --fresh"
-                ) from error
+        for line in lines:
+            self._lines += 1
+            self._logs.append(self._operation(line))
+
+    def _operation(self, line: bytes) -> dict[str, Any]:
+        try:
+            operation = json.loads(line)
+        except ValueError:  # not JSON, or not even text
+            operation = None
+        if not isinstance(operation, dict) or "op_code" not in operation:
+            place = f"line {self._lines} of {self._path}"
+            raise UsageError(f"{place}: not an operation of Optuna's journal: mend it or start anew with --fresh")
+        return operation
 
     def _write(self) -> None:
         self._take_in()
@@ -148,4 +177,5 @@ class GroupCommitBackend(BaseJournalBackend):
             file.flush()
             os.fsync(file.fileno())
         self._offset += len(block)
+        self._lines += len(self._waiting)
         self._waiting.clear()

@@ -18,6 +18,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.search.records import Curves, Progress, Record
 from sweep.search.samplers import SAMPLERS, balanced, grid_size
@@ -47,8 +48,14 @@ def total_trials(spec: Spec) -> int:
     return spec.study.trials
 
 
-def open_study(spec: Spec, storage: OpenStorage) -> optuna.Study:
-    """Make the study in the storage, or find it there."""
+def open_study(spec: Spec, storage: OpenStorage, fingerprint: str) -> optuna.Study:
+    """Make the study in the storage, or find it there, with the same seed and the same data (by their fingerprint).
+
+    Raises
+    ------
+    UsageError
+        The storage has a study of this name with another seed or other data.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=storage.storage, study_name=spec.study.name, load_if_exists=True, direction="minimize"
@@ -59,6 +66,15 @@ def open_study(spec: Spec, storage: OpenStorage) -> optuna.Study:
             study.set_metric_names([spec.study.objective.replace("_", " ")])
         study.set_user_attr("question", spec.study.question)
         study.set_user_attr("seed", spec.study.seed)
+        study.set_user_attr("data", fingerprint)
+        storage.commit()
+    for name, now in (("seed", spec.study.seed), ("data", fingerprint)):
+        before = study.user_attrs.get(name)
+        if before != now:
+            raise UsageError(
+                f"storage {storage.address}: its study {spec.study.name!r} has {name} {before}, this one {now}: "
+                "use --fresh, another --storage, or another name under [study]"
+            )
     return study
 
 
@@ -80,9 +96,8 @@ class _Generation:
 class StudyLoop:
     """One run of a study, from where it stands to its total."""
 
-    def __init__(self, spec: Spec, storage: OpenStorage, pool: Pool, hooks: Hooks) -> None:
-        self.spec, self.storage, self.pool, self.hooks = spec, storage, pool, hooks
-        self.study = open_study(spec, storage)
+    def __init__(self, spec: Spec, study: optuna.Study, storage: OpenStorage, pool: Pool, hooks: Hooks) -> None:
+        self.spec, self.study, self.storage, self.pool, self.hooks = spec, study, storage, pool, hooks
         self.space: Space = spec.space()
         assert spec.study.generation is not None, "a Spec is completed when it is read"
         self.size = spec.study.generation
@@ -93,8 +108,9 @@ class StudyLoop:
     def run(self, timeout: float | None = None) -> Progress:
         """Go on until the total is reached, `timeout` seconds have passed, or the hooks say stop.
 
-        Then nothing more is asked, and what trains is finished and told. Jobs that nobody has begun are taken back when
-        stopping; their trials stay running in the storage and are trained by the next run.
+        When stopping, what trains is finished and told, and jobs that nobody has begun are taken back. The generation
+        that would have been asked meanwhile is still asked, for a later one would know more: it stays running in the
+        storage, and the next run trains it. So a stopped and resumed study proposes what it would have proposed.
         """
         deadline = np.inf if timeout is None else time.monotonic() + timeout
         in_flight = self._resume()
@@ -107,17 +123,17 @@ class StudyLoop:
         for generation in in_flight:
             self._submit(generation)
         self.hooks.notify(self.progress)
-        while True:
-            while len(in_flight) < IN_FLIGHT and asked < self.progress.total:
-                if self.hooks.stopping() or time.monotonic() > deadline:
-                    break
-                generation = self._ask(asked)
-                asked += len(generation.trials)
-                self._submit(generation)
-                in_flight.append(generation)
-            if not in_flight:
-                return self.progress
-            self._finish(in_flight.popleft())
+        while in_flight or asked < self.progress.total:
+            stopping = self.hooks.stopping() or time.monotonic() > deadline
+            if stopping and not (in_flight and in_flight[0].jobs):
+                break
+            if len(in_flight) < IN_FLIGHT and asked < self.progress.total:
+                in_flight.append(self._ask(asked))
+                asked += len(in_flight[-1].trials)
+                self._submit(in_flight[-1], hand_over=not stopping)
+            else:
+                self._finish(in_flight.popleft())
+        return self.progress
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
@@ -159,14 +175,16 @@ class StudyLoop:
         generation.trials.append(trial)
         generation.configurations.append(self.space.suggest(trial))
 
-    def _submit(self, generation: _Generation) -> None:
-        """Record the generation as running and hand its jobs to the workers."""
+    def _submit(self, generation: _Generation, *, hand_over: bool = True) -> None:
+        """Record the generation as running and hand its jobs to the workers (or leave them to the next run)."""
         records = [
             Record(trial.number, "running", configuration, self.spec.study.seed, generation.number)
             for trial, configuration in zip(generation.trials, generation.configurations, strict=True)
         ]
         self.hooks.record(generation.number, records)
         self.storage.commit()
+        if not hand_over:
+            return
         source, settings, seed = self.spec.source(), self.spec.settings(), self.spec.study.seed
         for chosen in shares(generation.configurations, self.pool.workers, settings.replicates):
             job = Job(source, settings, seed, tuple(generation.configurations[i] for i in chosen))
@@ -185,8 +203,11 @@ class StudyLoop:
             self.hooks.notify(self.progress)
         records = [finished[index] for index in sorted(finished)]
         self.hooks.record(generation.number, records)
-        for index in sorted(finished):
-            self._tell(generation.trials[index], finished[index])
+        with warnings.catch_warnings():
+            # A run that was killed while it told has reported some values before: Optuna keeps the first and warns.
+            warnings.filterwarnings("ignore", message="The reported value is ignored")
+            for index in sorted(finished):
+                self._tell(generation.trials[index], finished[index])
         self.storage.commit()
         self.progress.mark()
 

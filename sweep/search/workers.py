@@ -132,18 +132,20 @@ class _Retried:
     def result(self) -> Finished:
         from concurrent.futures import BrokenExecutor
 
-        for _ in range(TRIES - 1):
+        tries = 1
+        while True:
             try:
+                if tries > 1:
+                    self._future = self._pool.hand_over(self._job)
                 return self._future.result()
-            except BrokenExecutor:
-                self._future = self._pool.hand_over(self._job)
-        try:
-            return self._future.result()
-        except BrokenExecutor as error:
-            raise SweepError(
-                f"workers died {TRIES} times over the same {len(self._job.configurations)} trials (out of memory?): "
-                "run again with fewer --workers or a smaller network; what was finished is saved"
-            ) from error
+            except BrokenExecutor as error:
+                if tries == TRIES:
+                    trials = len(self._job.configurations)
+                    raise SweepError(
+                        f"workers died {TRIES} times over the same {trials} trials (out of memory?): run again with "
+                        "fewer --workers or a smaller network; what was finished is saved"
+                    ) from error
+                tries += 1
 
     def cancel(self) -> bool:
         return self._future.cancel()
@@ -174,12 +176,25 @@ class Dask:
 
     def submit(self, job: Job) -> Handle:
         """Hand the job over; Dask itself runs it again when a worker dies."""
-        future: Handle = self._client.submit(run, job, pure=False)
-        return future
+        return _Elsewhere(self._client.submit(run, job, pure=False))
 
     def close(self, *, now: bool = False) -> None:
         """Leave the cluster; stop it if it is ours."""
         self._client.close()
+
+
+class _Elsewhere:
+    """A job on a cluster. It is never taken back: Dask does not say whether it has begun."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def result(self) -> Finished:
+        finished: Finished = self._future.result()
+        return finished
+
+    def cancel(self) -> bool:
+        return False
 
 
 BACKENDS: dict[str, Callable[[int, str | None], Pool]] = {"loky": Loky, "serial": Serial, "dask": Dask}
@@ -216,13 +231,14 @@ def workers_to_start(wanted: int | None) -> int:
 
 
 def shares(configurations: Sequence[Configuration], workers: int, replicates: int) -> list[list[int]]:
-    """Deal trials out: as many jobs as keep every worker busy, none above `MOST_ROWS` rows.
+    """Deal trials out: as many jobs as keep every worker busy, none above `MOST_ROWS` rows (but at least one trial).
 
     Neighbours of one optimizer go to one job. How trials are dealt changes no result.
     """
     order = sorted(range(len(configurations)), key=lambda i: configurations[i].optimizer.name)
-    fewest = -(-len(order) * replicates // MOST_ROWS)
-    jobs = min(len(order), max(1, workers * -(-fewest // workers)))
+    most = max(1, MOST_ROWS // replicates)
+    fewest = -(-len(order) // most)
+    jobs = min(len(order), workers * -(-fewest // workers))
     return [order[i * len(order) // jobs : (i + 1) * len(order) // jobs] for i in range(jobs)]
 
 

@@ -16,6 +16,7 @@ from sweep.api import folder_of, resolve
 from sweep.errors import UsageError
 from sweep.folder import RunFolder, differences
 from sweep.search.catalogue import shipped
+from sweep.search.spec import Spec
 from tests.studies import CALM, content, laws, run, tiny
 
 
@@ -25,9 +26,17 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "tiny")
 
 
+def claim(folder: RunFolder, spec: Spec) -> Spec:
+    """What a run does with its folder before it trains."""
+    checked = folder.check(spec)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write(checked)
+    return checked
+
+
 def refusal(folder: RunFolder, **sections: Any) -> str:
     with pytest.raises(UsageError) as caught:
-        folder.claim(tiny(**sections))
+        claim(folder, tiny(**sections))
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"{folder.path}: belongs to a different study")
     assert "--fresh" in line
@@ -36,7 +45,7 @@ def refusal(folder: RunFolder, **sections: Any) -> str:
 
 def test_a_claimed_folder_has_the_resolved_study(folder: RunFolder) -> None:
     assert not folder.exists()
-    folder.claim(tiny())
+    claim(folder, tiny())
     assert folder.exists()
     assert tomllib.loads(folder.study_file.read_text()) == tiny().resolved()
     assert folder.spec().resolved() == tiny().resolved()
@@ -44,17 +53,17 @@ def test_a_claimed_folder_has_the_resolved_study(folder: RunFolder) -> None:
 
 
 def test_the_same_study_may_claim_its_folder_again(folder: RunFolder) -> None:
-    folder.claim(tiny())
+    claim(folder, tiny())
     before = folder.study_file.read_bytes()
-    folder.claim(tiny())
-    folder.claim(folder.spec())
+    claim(folder, tiny())
+    claim(folder, folder.spec())
     assert folder.study_file.read_bytes() == before
 
 
 @pytest.mark.parametrize("trials", [5, 500])
 def test_another_total_is_no_difference_and_is_written_down(folder: RunFolder, trials: int) -> None:
-    folder.claim(tiny())
-    folder.claim(tiny(study={"trials": trials}))
+    claim(folder, tiny())
+    claim(folder, tiny(study={"trials": trials}))
     assert folder.spec().study.trials == trials
 
 
@@ -76,7 +85,7 @@ def test_another_total_is_no_difference_and_is_written_down(folder: RunFolder, t
 def test_a_different_study_is_refused_naming_what_differs(
     folder: RunFolder, sections: dict[str, Any], keys: list[str], values: list[str]
 ) -> None:
-    folder.claim(tiny())
+    claim(folder, tiny())
     before = folder.study_file.read_bytes()
     line = refusal(folder, **sections)
     assert all(f"{key}: " in line for key in keys)
@@ -86,15 +95,15 @@ def test_a_different_study_is_refused_naming_what_differs(
 
 
 def test_the_storage_of_the_earlier_run_is_kept_unless_another_is_named(folder: RunFolder) -> None:
-    folder.claim(tiny(study={"storage": "/there/study.log"}))
-    assert folder.claim(tiny()).study.storage == "/there/study.log"
+    claim(folder, tiny(study={"storage": "/there/study.log"}))
+    assert claim(folder, tiny()).study.storage == "/there/study.log"
     assert folder.spec().study.storage == "/there/study.log"
     assert "study.storage" in refusal(folder, study={"storage": "/elsewhere"})
 
 
 def test_the_journal_is_in_the_folder_unless_the_study_has_another_storage(folder: RunFolder) -> None:
     assert folder.address(tiny()) == str(folder.path / "journal.log")
-    assert folder.address(tiny(study={"storage": "sqlite:///study.db"})) == "sqlite:///study.db"
+    assert folder.address(tiny(study={"storage": "sqlite:////there/study.db"})) == "sqlite:////there/study.db"
 
 
 plain = st.recursive(
@@ -230,7 +239,6 @@ def test_a_study_that_nobody_knows_is_one_line_with_the_nearest(tmp_path: Path) 
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.xfail(reason="the folder of a study file is sought under the file's name, and kept under the study's")
 def test_a_run_is_found_by_a_file_that_names_its_study_otherwise(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(tomli_w.dumps(content(study={"name": "other", "trials": 1})))
@@ -238,7 +246,6 @@ def test_a_run_is_found_by_a_file_that_names_its_study_otherwise(tmp_path: Path)
     assert folder_of(file, tmp_path / "runs").exists()
 
 
-@pytest.mark.xfail(reason="a study's name is not checked: it becomes a path outside of the runs")
 def test_a_name_that_leads_out_of_the_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         run(content(study={"name": "../outside", "trials": 1}), tmp_path / "runs")

@@ -228,6 +228,5 @@ def test_a_table_of_running_trials_only_has_none_either() -> None:
     assert kinds(trials) == []
 
 
-@pytest.mark.xfail(reason="an empty table of arms counts its diverged trials in text, and their sum is ''")
 def test_the_counts_of_an_empty_table_of_arms_are_numbers() -> None:
     assert arms(trials_of(row(0, np.nan, "running")))["diverged"].sum() == 0

@@ -124,7 +124,6 @@ def test_a_data_file_is_sought_beside_the_study_file(tmp_path: Path) -> None:
     assert read(path).source().file == str((tmp_path / "mine.csv").resolve())
 
 
-@pytest.mark.xfail(reason="a relative storage is left relative to the working directory of the moment")
 def test_a_storage_is_sought_in_one_place_wherever_the_reader_stands(tmp_path: Path) -> None:
     path = write(tmp_path, content(study={"storage": "mine.log"}))
     assert Path(read(path).study.storage).is_absolute()
@@ -277,7 +276,6 @@ def test_data_come_from_one_place_or_it_is_one_line(tmp_path: Path, data: dict[s
     assert "file" in line
 
 
-@pytest.mark.xfail(reason="the rule is glued to the section with a dot: 'data.give either name ...'")
 @pytest.mark.parametrize("data", [SOURCES["name and file"], SOURCES["neither name nor file"]])
 def test_a_rule_about_a_section_is_not_written_as_a_key(tmp_path: Path, data: dict[str, Any]) -> None:
     (line,) = errors_of(write(tmp_path, content() | {"data": data}))
@@ -289,7 +287,6 @@ def test_a_study_without_data_is_one_line(tmp_path: Path) -> None:
     assert ": data: is needed" in line
 
 
-@pytest.mark.xfail(reason="an unknown narrowed table is reported as if it stood in the list optimizers")
 def test_an_unknown_narrowed_optimizer_is_named_where_it_stands(tmp_path: Path) -> None:
     (line,) = errors_of(write(tmp_path, content(search={"optimizer": {"rmsprob": {"decay": 0.9}}})))
     assert "search.optimizer.rmsprob" in line
@@ -310,7 +307,6 @@ def test_several_errors_are_several_lines_each_complete(tmp_path: Path) -> None:
         assert line.startswith(f"{path}: {key}")
 
 
-@pytest.mark.xfail(reason="of the constants under [search] only the first illegal one is reported")
 def test_two_illegal_constants_are_two_lines(tmp_path: Path) -> None:
     search = {"learning_rate": -1, "optimizer": {"rmsprop": {"decay": 1.2, "momentum": 2}}}
     assert len(errors_of(write(tmp_path, content(search=search)))) == 3

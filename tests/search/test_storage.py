@@ -164,8 +164,7 @@ def test_a_file_cut_anywhere_opens_goes_on_and_stays_readable(
     assert facts(by_optuna(path)) == facts(study)
 
 
-NOT_TEXT = pytest.mark.xfail(reason="bytes that are not UTF-8 end in a UnicodeDecodeError", raises=UnicodeDecodeError)
-GARBAGE = [b"garbage\n", pytest.param(b"\xff\xfe\x00\n", marks=NOT_TEXT), b"\n", b'{"op_code":\n']
+GARBAGE = [b"garbage\n", b"\xff\xfe\x00\n", b"\n", b'{"op_code":\n']
 
 
 @pytest.mark.parametrize("line", GARBAGE)
@@ -178,7 +177,6 @@ def test_a_corrupt_line_in_the_middle_is_named_with_its_number(path: Path, journ
     assert f"line 5 of {path}" in text
 
 
-@pytest.mark.xfail(reason="lines are counted from the last commit, not from the start of the file")
 def test_a_corrupt_line_that_came_meanwhile_is_named_with_its_number(path: Path) -> None:
     storage, study = opened(path)
     add_trials(study, 1)
@@ -191,15 +189,12 @@ def test_a_corrupt_line_that_came_meanwhile_is_named_with_its_number(path: Path)
         storage.commit()
 
 
-@pytest.mark.xfail(reason="a line that is JSON but no operation ends in a TypeError", raises=TypeError)
 def test_a_line_of_json_that_is_no_operation_is_one_line(path: Path) -> None:
     path.write_bytes(b"5\n")
     with pytest.raises(UsageError):
         open_for_writing(str(path))
 
 
-@pytest.mark.xfail(reason="Optuna's lock links to the address as given, so a relative link dangles: a lock left by a "
-    "killed process is then never recognised as stale, and opening waits for ever")  # fmt: skip
 def test_a_lock_left_behind_can_be_recognised_whatever_the_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +241,7 @@ def test_a_database_that_cannot_be_opened_is_one_line(url: str) -> None:
         with pytest.raises(UsageError) as caught:
             open_it(url)
         (text,) = str(caught.value).splitlines()
-        assert text.startswith(f"storage {url}: cannot be opened")
+        assert text.startswith((f"storage {url}: cannot be opened", f"storage {url}: no such file"))
 
 
 def test_a_journal_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -259,12 +254,11 @@ def test_a_journal_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_is_not_there_is_not_made_by_reading(path: Path) -> None:
-    with pytest.raises(UsageError, match="no such journal file"):
+    with pytest.raises(UsageError, match="no such file"):
         open_for_reading(str(path))
     assert not path.exists()
 
 
-@pytest.mark.xfail(reason="Optuna makes the database that it is asked to read")
 def test_a_database_that_is_not_there_is_not_made_by_reading(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         open_for_reading(f"sqlite:///{tmp_path / 'study.db'}")

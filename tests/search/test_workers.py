@@ -58,7 +58,6 @@ def test_no_job_is_larger_than_a_population_should_be(trials: list[Configuration
     assert all(len(job) <= MOST_ROWS for job in shares(trials, workers, 1))
 
 
-@pytest.mark.xfail(reason="jobs are counted as if a trial's replicates could be split: 5 trials of 25 make a job of 75")
 @given(trials=populations, workers=worker_counts, replicates=st.integers(2, MOST_ROWS))
 @example(trials=[CONFIGURATIONS[0]] * 5, workers=1, replicates=25)
 def test_no_job_is_larger_than_a_population_should_be_with_replicates_counted(
@@ -87,15 +86,8 @@ def test_every_backend_trains_what_this_process_would(pool: Pool) -> None:
     assert there.started <= there.finished
 
 
-CANCELS_WITHOUT_SAYING = pytest.mark.xfail(
-    reason="Dask's cancel() returns None for a job that it takes back; a stopped run then waits for it and crashes"
-)
-
-
 @let_dask_warn
-def test_a_job_that_was_not_taken_back_has_a_result(pool: Pool, request: pytest.FixtureRequest) -> None:
-    if "dask" in request.node.callspec.id:
-        request.applymarker(CANCELS_WITHOUT_SAYING)
+def test_a_job_that_was_not_taken_back_has_a_result(pool: Pool) -> None:
     handles = [pool.submit(JOB) for _ in range(3)]
     for handle in handles:
         if not handle.cancel():
