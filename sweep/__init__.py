@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweep.api import Result, load, run, train
+    from sweep.door.api import Result, load, run, train
     from sweep.errors import SweepError
     from sweep.learning import optimizers, schedules
     from sweep.learning.configuration import Configuration
@@ -47,11 +47,11 @@ _HOMES = {
     "Configuration": "sweep.learning.configuration",
     "NetworkClassifier": "sweep.learning.estimators",
     "NetworkRegressor": "sweep.learning.estimators",
-    "Result": "sweep.api",
+    "Result": "sweep.door.api",
     "SweepError": "sweep.errors",
-    "load": "sweep.api",
-    "run": "sweep.api",
-    "train": "sweep.api",
+    "load": "sweep.door.api",
+    "run": "sweep.door.api",
+    "train": "sweep.door.api",
 }
 
 

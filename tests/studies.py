@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 import sweep
-from sweep.api import Result
+from sweep.door.api import Result
 from sweep.learning.hyper import Choices, Domain, Fixed, Range, Search, hyperparameters
 from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedules import SCHEDULES

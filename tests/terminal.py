@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from sweep.cli import main
+from sweep.door.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 

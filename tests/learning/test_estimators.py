@@ -67,7 +67,7 @@ def test_labels_may_be_text() -> None:
 def test_a_frame_may_have_text_and_a_column_of_any_name(target_name: str) -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({target_name: random.normal(size=200), "town": random.choice(["Ulm", "Bonn", "Rom"], 200)})
-    target = frame["town"].map({"Ulm": 10.0, "Bonn": 20.0, "Rom": 60.0}) + 5 * frame[target_name]
+    target = frame["town"].map({"Ulm": 10.0, "Bonn": 20.0, "Rom": 60.0}) + 20 * frame[target_name]
     fitted = NetworkRegressor(Configuration(0.05, Adam()), epochs=30).fit(frame, target)
     assert fitted.score(frame, target) > 0.95
     elsewhere = frame.assign(town="Paris")
@@ -97,6 +97,13 @@ def test_it_predicts_what_the_reference_network_predicts() -> None:
     outputs = np.array([reference.forward(layers, sample, "relu")[1][-1] for sample in scaled])
     # two ways to sum float64 numbers
     np.testing.assert_allclose(fitted.predict(inputs), outputs * targets.std(axis=0) + targets.mean(axis=0), rtol=1e-10)
+
+
+def test_it_says_whether_its_training_diverged() -> None:
+    assert not NetworkRegressor(epochs=2).fit(*DIABETES).diverged_
+    fitted = NetworkRegressor(Configuration(1e10, Adam()), epochs=4).fit(*DIABETES)
+    assert fitted.diverged_
+    assert np.isnan(fitted.loss_curve_[-1])
 
 
 @both

@@ -126,9 +126,9 @@ def test_a_column_is_legal_when_every_number_is(domain: Domain, values: list[flo
     assert domain.contains(np.array(values)[:, None]) == all(domain.contains(value) for value in values)
 
 
-def test_a_domain_without_ends_has_a_rule_too() -> None:
-    assert Domain().rule("x") == "x is finite"
+def test_a_rule_names_the_ends_that_there_are() -> None:
     assert Domain(low=0.0).rule("x") == "0 <= x"
+    assert Domain(low=0.0, high_open=True).rule("x") == "0 <= x and finite"
     assert Domain(high=2.0, high_open=True).rule("x") == "x < 2"
     assert Domain(0.0, integer=True).rule("x") == "0 <= x, a whole number"
 
@@ -200,4 +200,4 @@ def test_a_message_names_the_owner_the_field_the_value_and_the_rule() -> None:
     assert str(caught.value) == "rmsprop.decay = 1.0: must obey 0 <= decay < 1"
     with pytest.raises(UsageError) as caught:
         Piecewise(boundaries=(1.0, -2.0), factors=(0.5, 0.5))
-    assert str(caught.value) == "piecewise.boundaries = -2.0: must obey 0 <= boundaries"
+    assert str(caught.value) == "piecewise.boundaries = -2.0: must obey 0 <= boundaries and finite"

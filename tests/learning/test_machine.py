@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sweep.learning import machine
+from sweep.learning.hyper import Array
 from sweep.learning.machine import steady, subnormals_flushed
 
 on_this_processor = pytest.mark.skipif(
@@ -19,7 +20,8 @@ TINY = {"float32": 1e-37, "float64": 1e-307}  # normal numbers, but a hundredth 
 
 def hundredth_of_a_tiny_number(dtype: str) -> bytes:
     """Computed anew each time; as bytes, for a comparison inside would take a subnormal for nothing."""
-    return (np.full(64, TINY[dtype], dtype) * np.array(0.01, dtype)).tobytes()
+    product: Array = np.full(64, TINY[dtype], dtype) * np.array(0.01, dtype)
+    return product.tobytes()
 
 
 def subnormals_are_kept() -> bool:

@@ -17,8 +17,8 @@ import pytest
 from optuna.trial import TrialState
 
 import sweep
-from sweep.api import Result
-from sweep.folder import RunFolder
+from sweep.door.api import Result
+from sweep.door.folder import RunFolder
 from sweep.learning.splits import prepare
 from sweep.results.tables import Tables
 from sweep.search.records import Progress
@@ -221,7 +221,7 @@ class Lazy:
 
 
 def run_lazily(folder: RunFolder, sampler: str, stopping: Callable[[], bool]) -> StudyLoop:
-    spec = sweep.api.resolve(study(sampler))
+    spec = sweep.door.api.resolve(study(sampler))
     fingerprint = prepare(spec.source(), spec.study.seed).fingerprint
     with folder.locked():
         folder.write(spec)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from sweep.api import Result
+from sweep.door.api import Result
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers import Sgd
 from sweep.search.records import RATE_GENERATIONS, Progress, Record

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from sweep.api import Result
+    from sweep.door.api import Result
     from sweep.search.planning import Plan
     from sweep.search.records import Progress
 

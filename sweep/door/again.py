@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sweep.api import Result, configuration_of
+from sweep.door.api import Result, configuration_of
 from sweep.errors import CheckFailed, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import prepare, split_off_test

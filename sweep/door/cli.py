@@ -78,7 +78,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run a study, or go on with it: what an earlier run has finished counts."""
-    from sweep import api
+    from sweep.door import api
 
     if dry_run:
         _dry_run(api.resolve(study, trials=trials, seed=seed, sampler=sampler, storage=storage), workers, as_json)
@@ -93,10 +93,10 @@ def run(
 
 def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: bool) -> Any:
     """Run with progress on stderr, and with signals turned into a clean stop."""
-    from sweep import api
+    from sweep.door import api
+    from sweep.door.signals import Stopper
+    from sweep.door.terminal import LiveLine
     from sweep.learning import executors
-    from sweep.signals import Stopper
-    from sweep.terminal import LiveLine
 
     console = _err()
     if executors.warning and not quiet:
@@ -121,7 +121,7 @@ def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: b
 
 
 def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
-    from sweep import terminal
+    from sweep.door import terminal
     from sweep.search import planning
     from sweep.search.workers import workers_to_start
 
@@ -133,7 +133,7 @@ def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
 
 
 def _show(result: Any, study: str, *, as_json: bool, quiet: bool) -> None:
-    from sweep import terminal
+    from sweep.door import terminal
 
     if as_json:
         _say_json(terminal.summary_data(result))
@@ -159,7 +159,7 @@ def list_studies(as_json: AsJson = False) -> None:
 @app.command(epilog="Example: python -m sweep show quickstart --json")
 def show(study: Study, runs: Runs = HERE, as_json: AsJson = False) -> None:
     """Show the summary of a finished or running study again."""
-    from sweep import api
+    from sweep.door import api
 
     folder = api.folder_of(study, runs)
     _show(api.load(folder.path), study, as_json=as_json, quiet=False)
@@ -174,7 +174,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a table of a study to one file, in the format of its ending."""
-    from sweep import api
+    from sweep.door import api
     from sweep.errors import unknown
     from sweep.results import tables
 
@@ -196,8 +196,8 @@ def dashboard(
     runs: Runs = HERE,
 ) -> None:
     """Open optuna-dashboard on a study, on 127.0.0.1 only; it may still be running."""
-    from sweep import api
-    from sweep.dashboard import serve
+    from sweep.door import api
+    from sweep.door.dashboard import serve
 
     folder = api.folder_of(study, runs)
     serve(folder.address(folder.spec()), port, lambda url: typer.echo(f"{url}  (Ctrl-C ends it)"))
@@ -211,7 +211,7 @@ def rerun(
     as_json: AsJson = False,
 ) -> None:
     """Train one trial again, alone, and say whether its curves are the recorded ones."""
-    from sweep import again, api
+    from sweep.door import again, api
 
     outcome = again.rerun(api.load(api.folder_of(study, runs).path), number)
     if as_json:
@@ -231,7 +231,7 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Train the best configuration on all data but the test part; save it as a scikit-learn estimator (joblib)."""
-    from sweep import again, api
+    from sweep.door import again, api
 
     saved = again.fit(api.load(api.folder_of(study, runs).path), output, number)
     if as_json:
@@ -248,11 +248,11 @@ def manual(
     seed: Annotated[int | None, typer.Option(help="the study's seed")] = None,
 ) -> None:
     """Schedule by hand: watch one training and change its learning rate between epochs."""
-    from sweep import api
+    from sweep.door import api
+    from sweep.door.manual import epilogue, steer
     from sweep.errors import unknown
     from sweep.learning.configuration import Configuration
     from sweep.learning.optimizers import OPTIMIZERS
-    from sweep.manual import epilogue, steer
 
     if optimizer not in OPTIMIZERS:
         raise UsageError(f"--optimizer: {unknown('optimizer', optimizer, OPTIMIZERS)}")

