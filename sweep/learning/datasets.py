@@ -157,20 +157,32 @@ def load_file(path: Path, target: str, ignore: tuple[str, ...] = (), task: Task 
     """
     import pandas as pd
 
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": pd.read_parquet}
     if path.suffix not in readers:
         raise DataError(f"{path}: ending {path.suffix!r}: must be one of {', '.join(readers)}")
     try:
         frame = readers[path.suffix](path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file: check [data] file; it is relative to the study file") from error
-    except (OSError, ValueError) as error:  # the parsers' own errors are ValueErrors
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:  # the parsers' own errors are ValueErrors
         raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {_one_line(error)}") from error
     frame.columns = frame.columns.map(str)
     for column in (target, *ignore):
         if column not in frame.columns:
             raise DataError(f"{path}: {unknown('column', column, frame.columns)}")
+    if target in ignore:
+        raise UsageError(f"[data] ignore: {target!r} is the target")
     return table_of(frame.drop(columns=list(ignore)), target, str(path), task)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file; a row with more fields than the header is an error, not a reason to shift the columns."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        frame: pd.DataFrame = pd.read_csv(path, index_col=False, low_memory=False)
+    return frame
 
 
 def table_of(frame: pd.DataFrame, target: str, where: str, task: Task | None = None) -> Table:
@@ -180,7 +192,10 @@ def table_of(frame: pd.DataFrame, target: str, where: str, task: Task | None = N
     are classes, all else is a number.
     """
     features, wanted = frame.drop(columns=[target]), frame[target]
+    if frame.empty:
+        raise DataError(f"{where}: has no rows")
     _refuse_missing(frame, where)
+    _check_kind(wanted, where)
     if not len(features.columns):
         raise DataError(f"{where}: has no column but the target {target!r}: there is nothing to learn from")
     for name in features.columns:
@@ -189,6 +204,8 @@ def table_of(frame: pd.DataFrame, target: str, where: str, task: Task | None = N
         task = _task_of(wanted)
     if task == "regression" and not _is_number(wanted):
         raise DataError(f"{where}: target {target!r} is {wanted.dtype}: regression needs numbers")
+    if task == "regression" and not np.isfinite(wanted.to_numpy(dtype=float)).all():
+        raise DataError(f"{where}: target {target!r} has infinite values: replace them first")
     return Table(features, wanted.to_numpy(), task)
 
 
@@ -219,17 +236,28 @@ def _refuse_missing(frame: pd.DataFrame, where: str) -> None:
 def _check_feature(column: pd.Series, where: str) -> None:
     from pandas.api import types
 
+    _check_kind(column, where)
     if types.is_numeric_dtype(column):
         if not np.isfinite(column.to_numpy(dtype=float)).all():
             raise DataError(f"{where}: column {column.name!r} has infinite values: replace them first")
-        return
-    if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
-        raise DataError(f"{where}: column {column.name!r} is a date: turn it into numbers, or ignore it under [data]")
-    if column.nunique() > MOST_CATEGORIES:
+    elif column.nunique() > MOST_CATEGORIES:
         raise DataError(
             f"{where}: text column {column.name!r} has {column.nunique()} different values, at most {MOST_CATEGORIES} "
             "are one-hot encoded: ignore it under [data]"
         )
+
+
+def _check_kind(column: pd.Series, where: str) -> None:
+    """Raise `DataError` unless a column holds numbers, truth values or text, and one of them only."""
+    from pandas.api import types
+
+    dated = types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column)
+    kinds = {type(value).__name__ for value in column} if types.is_object_dtype(column) else set()
+    if dated or kinds & {"date", "datetime", "Timestamp"}:
+        raise DataError(f"{where}: column {column.name!r} is a date: turn it into numbers, or ignore it under [data]")
+    if not kinds <= {"str"}:
+        held = ", ".join(sorted(kinds))
+        raise DataError(f"{where}: column {column.name!r} holds {held}: must be all numbers or all text, or be ignored")
 
 
 def _check_arguments(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:

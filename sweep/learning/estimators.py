@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
@@ -91,20 +91,26 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.loss_curve_, self.validation_loss_curve_ = training.train_loss[0, 0], training.validation_loss[0, 0]
 
     def _table(self, features: Any, target: Any) -> Table:
-        wanted = np.asarray(target)
-        if hasattr(features, "columns"):
-            name = "target"
-            while name in features.columns:
-                name += "_"
-            first = wanted if wanted.ndim == 1 else wanted[:, 0]
-            checked = table_of(features.assign(**{name: first}), name, type(self).__name__, self._task)
-            return Table(checked.features, wanted, self._task)
-        return Table(check_array(features, dtype=np.float64), wanted, self._task)
+        check_consistent_length(features, target)
+        if self._task == "classification":
+            wanted = column_or_1d(target)
+            check_classification_targets(wanted)
+        else:
+            wanted = check_array(target, ensure_2d=False, dtype=np.float64)
+        if not hasattr(features, "columns"):
+            return Table(check_array(features, dtype=np.float64), wanted, self._task)
+        name = "target"
+        while name in features.columns:
+            name += "_"
+        first = wanted if wanted.ndim == 1 else wanted[:, 0]  # of several targets one is enough to check the features
+        checked = table_of(features.assign(**{name: first}), name, type(self).__name__, self._task)
+        return Table(checked.features, wanted, self._task)
 
     def _outputs(self, features: Any) -> Array:
         """The network's linear outputs, shape ``(samples, outputs)``."""
-        if not hasattr(self, "parameters_"):
-            raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        check_is_fitted(self, "parameters_")
+        if not hasattr(features, "columns"):
+            features = check_array(features, dtype=np.float64)
         inputs = np.asarray(self.encoder_.transform(features), dtype=np.float64)
         inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1).astype(self.architecture_.dtype)
         network = StackedNetwork(self.architecture_, self.parameters_[None])
@@ -135,7 +141,8 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """The likeliest class of each sample."""
-        return np.asarray(self.classes_[np.argmax(self._outputs(X), axis=1)])
+        best = np.argmax(self._outputs(X), axis=1)
+        return np.asarray(self.classes_[best])
 
 
 class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
@@ -151,5 +158,6 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """The predicted targets, of the shape that `fit` was given."""
-        numbers = self.scaler_.inverse_transform(self._outputs(X).astype(np.float64))
+        outputs = self._outputs(X).astype(np.float64)
+        numbers = self.scaler_.inverse_transform(outputs)
         return np.asarray(numbers[:, 0] if self._flat else numbers)

@@ -53,7 +53,11 @@ class Domain:
         """
         left = "" if self.low == -math.inf else f"{self.low:g} {'<' if self.low_open else '<='} "
         right = "" if self.high == math.inf else f" {'<' if self.high_open else '<='} {self.high:g}"
-        text = f"{left}{name}{right}" if right or not self.high_open else f"{left}{name} and finite"
+        text = f"{left}{name}{right}"
+        if not right and self.high_open:
+            text = f"{text} and finite"
+        elif not left and not right:
+            text = f"{name} is a number"
         return f"{text}, a whole number" if self.integer else text
 
 

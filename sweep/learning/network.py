@@ -297,7 +297,9 @@ class StackedNetwork:
         return buffers
 
     def _backward(self, inputs: Array, buffers: _Buffers) -> None:
-        delta = buffers.results[-1]
+        # Contiguous: the strides of the outputs depend on the number of rows, and BLAS may choose its kernel by them; a
+        # lone row would then differ from the same row in company by a rounding (seen with one hidden unit, one sample).
+        delta = np.ascontiguousarray(buffers.results[-1])
         for layer in range(len(self._weights) - 1, 0, -1):
             activation = buffers.activations[layer - 1]
             np.matmul(activation, delta.transpose(0, 2, 1), out=self._gradients[layer])

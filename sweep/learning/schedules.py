@@ -16,7 +16,9 @@ have one interface, in which an open-loop schedule has an empty state:
 Every schedule may begin with a linear warm-up: for `warmup` epochs the factor rises from 0 to 1, and only then does
 the schedule's own clock start.
 
-To add a schedule: write one class here and put it in `SCHEDULES`. Nothing else.
+To add a schedule: write one class here and put it in `SCHEDULES`. Nothing else. Write an array to the power of a
+constant as ``np.float_power(array, constant)``: for ``**`` NumPy has short cuts that it takes for one trial and not for
+several.
 """
 
 from __future__ import annotations
@@ -177,8 +179,9 @@ class InverseTime(Schedule):
 class Piecewise(Schedule):
     """Manual scheduling, written beforehand: a table of boundaries (epochs) and of the factors that hold from them on.
 
-    Before the first boundary the factor is 1. When ``i`` boundaries are reached (``time >= boundary``) it is
-    ``factors[i - 1]``, a factor of the base rate, not of the piece before. The order of the boundaries is immaterial.
+    Before the first boundary the factor is 1 (a boundary at 0 leaves no time for that). When ``i`` boundaries are
+    reached (``time >= boundary``) it is ``factors[i - 1]``, a factor of the base rate, not of the piece before. The
+    order of the boundaries is immaterial.
 
     >>> Piecewise(boundaries=(10.0, 20.0), factors=(0.1, 0.01)).factor([0.0, 10.0, 30.0]).tolist()
     [1.0, 0.1, 0.01]

@@ -20,6 +20,8 @@ from sweep.learning.datasets import Table, Task, load_file, load_named
 from sweep.learning.hyper import Array
 from sweep.learning.streams import integer_seed
 
+FEWEST_OF_A_CLASS = 4  # fewer cannot be dealt to three parts, one of which is the larger
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -199,29 +201,56 @@ def _indices(table: Table, source: DataSource, seed: int) -> _Indices:
 
     try:
         if source.rows is not None and source.rows < len(everything):
-            _, everything = cut(everything, source.rows)
+            everything = _some(everything, source.rows, classes, state)
         rest, test = everything, np.empty(0, int)
         if source.test:
             rest, test = cut(everything, max(1, round(source.test * len(everything))))
         train, validation = cut(rest, max(1, round(source.validation * len(everything))))
     except ValueError as error:
         raise DataError(f"{source.label}: {_too_few(table, error)}") from error
-    if table.task == "classification" and len(np.unique(table.target[train])) < 2:
-        raise DataError(f"{source.label}: the target has one class only: there is nothing to tell apart")
+    if classes is not None:
+        _check_classes(classes, everything, train, source.label)
     return _Indices(np.sort(train), np.sort(validation), np.sort(test))
+
+
+def _some(indices: Array, count: int, classes: Array | None, state: int) -> Array:
+    """Choose some of the samples, the classes in proportion (but for a handful that is left out: then at random)."""
+    from sklearn.model_selection import train_test_split
+
+    handful = classes is not None and len(indices) - count < len(np.unique(classes))
+    strata = None if handful else classes
+    return np.asarray(train_test_split(indices, test_size=count, random_state=state, stratify=strata)[1])
+
+
+def _check_classes(classes: Array, everything: Array, train: Array, label: str) -> None:
+    """Raise `DataError` unless the training part has every class, and more than one."""
+    known = np.unique(classes[train])
+    if len(known) < 2:
+        raise DataError(f"{label}: the target has one class only: there is nothing to tell apart")
+    absent = np.setdiff1d(classes[everything], known)
+    if len(absent):
+        raise DataError(
+            f"{label}: the training part has no sample of class {absent[0]!s}: make the other parts smaller"
+        )
 
 
 def _too_few(table: Table, error: ValueError) -> str:
     """Say why a split failed in the user's terms."""
-    if table.task == "classification":
+    samples = len(table.target)
+    if table.task == "classification" and samples:
         labels, counts = np.unique(table.target, return_counts=True)
         rarest = int(np.argmin(counts))
-        if counts[rarest] < 4 or len(labels) > 0.1 * len(table.target):
+        label = labels[rarest].item() if isinstance(labels[rarest], np.generic) else labels[rarest]
+        if counts[rarest] < FEWEST_OF_A_CLASS:
             return (
-                f"cannot be split by class: class {labels[rarest].item()!r} has {counts[rarest]} of "
-                f"{len(table.target)} samples: each part needs one of every class; merge rare classes or add samples"
+                f"cannot be split by class: class {label!r} has {counts[rarest]} of {samples} samples: each "
+                "part needs one of every class; merge rare classes or add samples"
             )
-    return f"{len(table.target)} samples cannot be split: {error}"
+        return (
+            f"{samples} samples of {len(labels)} classes cannot be split: each part needs one of every class; add "
+            "samples, or change validation and test under [data]"
+        )
+    return f"{samples} samples cannot be split: {error}"
 
 
 def _fingerprint(*parts: Part) -> str:

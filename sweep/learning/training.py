@@ -44,8 +44,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "replicates"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} = {getattr(self, name)}: must be at least 1")
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise UsageError(f"{name} = {value}: must be a whole number, at least 1")
 
     def architecture(self, data: Data) -> Architecture:
         """The network for a data set."""

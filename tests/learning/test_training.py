@@ -54,9 +54,6 @@ def test_a_trial_trains_the_same_alone_in_company_and_in_any_order(
     assert_same_alone_and_in_any_order(*population, data, settings, seed)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the last layer's gradient is strided by the number of rows, a lone row's is not"
-)
 @pytest.mark.parametrize(("dtype", "batch_size"), [("float32", 1), ("float64", 1), ("float64", 2)])
 def test_a_lone_trial_with_one_hidden_unit_and_tiny_minibatches_trains_the_same(dtype: str, batch_size: int) -> None:
     settings = Settings((1,), dtype=dtype, epochs=3, batch_size=batch_size)
@@ -80,7 +77,7 @@ def test_thirty_two_mixed_trials_on_real_data_train_the_same_alone_and_in_any_or
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 1000])
-@pytest.mark.parametrize("hidden", [(), (32,), (33, 5)], ids=str)
+@pytest.mark.parametrize("hidden", [(), (1,), (32,), (33, 5)], ids=str)
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @every_dtype
 def test_it_does_not_depend_on_how_many_others_there_are(

@@ -222,7 +222,7 @@ def test_there_must_be_something_to_train() -> None:
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "replicates"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_settings_below_1_are_refused(name: str, value: int) -> None:
-    with pytest.raises(UsageError, match=f"{name} = {value}: must be at least 1"):
+    with pytest.raises(UsageError, match=f"{name} = {value}: must be a whole number, at least 1"):
         Settings(**{name: value})  # type: ignore[arg-type]
 
 
