@@ -196,8 +196,8 @@ def test_what_is_split_off_is_the_test_part_and_the_rest_is_unscaled() -> None:
     [
         (numbered([59, 1]), DataSource(name="n"), "n: cannot be split by class: class 1 has 1 of 60 samples: .* merge"),
         (numbered([60]), DataSource(name="n"), "n: the target has one class only"),
-        (regression(1), DataSource(name="n"), "n: 1 samples of 3 classes cannot be split"),
-        (regression(10), DataSource(name="n", validation=0.5, test=0.5), "n: 10 samples of 3 classes cannot be split"),
+        (regression(1), DataSource(name="n"), "n: 1 samples cannot be split"),
+        (regression(10), DataSource(name="n", validation=0.5, test=0.5), "n: 10 samples cannot be split"),
         (numbered([20, 20, 20]), DataSource(name="n", rows=2), "n: 60 samples of 3 classes cannot be split"),
     ],
     ids=["rare class", "one class", "one sample", "nothing left", "fewer rows than classes"],
