@@ -191,7 +191,7 @@ def test_training_is_decided_by_configuration_and_seed_alone() -> None:
     [
         ({"data": "irirs"}, "did you mean 'iris'"),
         ({"data": "iris", "epoch": 3}, "unknown setting 'epoch'; did you mean 'epochs'"),
-        ({"data": "iris", "epochs": 0}, "epochs = 0: must be at least 1"),
+        ({"data": "iris", "epochs": 0}, "epochs = 0: must be a whole number, at least 1"),
         ({"data": "iris", "configurations": []}, "no configurations given"),
     ],
 )
