@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["split", "weights", "order", "sampler", "data"]
-_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "order": 2, "sampler": 3, "data": 4}
+Purpose = Literal["split", "weights", "order", "sampler"]
+_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "order": 2, "sampler": 3}
 
 
 def stream(seed: int, purpose: Purpose, *numbers: int) -> np.random.SeedSequence:
