@@ -54,10 +54,20 @@ def sweep(*arguments: str, cwd: Path, stdin: str = "") -> Outcome:
     return Outcome(ended.value.code, out.getvalue(), err.getvalue())
 
 
+def process(*command_line: str, cwd: Path) -> Outcome:
+    """Run a process to its end."""
+    done = subprocess.run(command_line, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
 def sweep_process(*arguments: str, cwd: Path) -> Outcome:
     """Run a command to its end as a user does: in a process of its own."""
-    done = subprocess.run(command(*arguments), cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return process(*command(*arguments), cwd=cwd)
+
+
+def python(code: str, cwd: Path) -> Outcome:
+    """Run a piece of Python in a process of its own."""
+    return process(sys.executable, "-c", code, cwd=cwd)
 
 
 TINY = """\

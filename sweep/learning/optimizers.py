@@ -89,16 +89,13 @@ class Sgd(Optimizer):
         return (rate * gradient,)
 
 
-@final
 @dataclass(frozen=True)
-class Momentum(Optimizer):
-    """Momentum, the heavy ball: ``v <- momentum * v + rate * g;  step = v``.
+class HeavyBall(Optimizer):
+    """What momentum and Nesterov momentum share: a velocity that starts at rest and keeps a share of itself; abstract.
 
     The rate is inside the velocity (as in Keras and scikit-learn; PyTorch multiplies by it outside, which differs only
     while the rate changes).
     """
-
-    name: ClassVar[str] = "momentum"
 
     momentum: Scalar = hyper(0.9, "share of the velocity that is kept", domain=FRACTION, search=MOMENTA)
 
@@ -109,6 +106,14 @@ class Momentum(Optimizer):
     def coefficients(self, rate: Array, count: Array) -> tuple[Scalar, ...]:
         """Give the rate and the momentum."""
         return rate, self.momentum
+
+
+@final
+@dataclass(frozen=True)
+class Momentum(HeavyBall):
+    """Momentum: ``v <- momentum * v + rate * g;  step = v``."""
+
+    name: ClassVar[str] = "momentum"
 
     @staticmethod
     def formula(gradient: Any, velocity: Any, rate: Any, momentum: Any) -> tuple[Any, ...]:
@@ -119,20 +124,10 @@ class Momentum(Optimizer):
 
 @final
 @dataclass(frozen=True)
-class Nesterov(Optimizer):
+class Nesterov(HeavyBall):
     """Nesterov momentum, look-ahead folded in: ``v <- momentum * v + rate * g;  step = momentum * v + rate * g``."""
 
     name: ClassVar[str] = "nesterov"
-
-    momentum: Scalar = hyper(0.9, "share of the velocity that is kept", domain=FRACTION, search=MOMENTA)
-
-    def start(self) -> tuple[Scalar, ...]:
-        """The velocity starts at rest."""
-        return (0.0,)
-
-    def coefficients(self, rate: Array, count: Array) -> tuple[Scalar, ...]:
-        """Give the rate and the momentum."""
-        return rate, self.momentum
 
     @staticmethod
     def formula(gradient: Any, velocity: Any, rate: Any, momentum: Any) -> tuple[Any, ...]:

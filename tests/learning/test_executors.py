@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sweep.learning import executors
@@ -11,6 +13,7 @@ from sweep.learning.executors import update_function
 from sweep.learning.hyper import Array
 from sweep.learning.machine import steady
 from sweep.learning.optimizers import OPTIMIZERS
+from tests.terminal import python, sweep, tiny_study
 
 TRIALS, PARAMETERS, STEPS = 5, 37, 6
 
@@ -109,3 +112,44 @@ def test_without_numba_numpy_serves(without_numba: Callable[..., Any]) -> None:
 @needs_numba
 def test_with_numba_there_is_nothing_to_warn_of() -> None:
     assert executors.warning == ""
+
+
+def leaky(count: int) -> Callable[..., tuple[Any, ...]]:
+    """A made-up rule with `count` state arrays, each a running mean of the one before."""
+    source = {
+        1: "lambda g, a, r: (r * a, a + r * (g - a))",
+        3: "lambda g, a, b, c, r: (r * c, a + r * (g - a), b + r * (a - b), c + r * (b - c))",
+        4: "lambda g, a, b, c, d, r: (r * d, a + r * (g - a), b + r * (a - b), c + r * (b - c), d + r * (c - d))",
+    }
+    rule: Callable[..., tuple[Any, ...]] = eval(source[count])
+    return rule
+
+
+@pytest.mark.parametrize("slots", [1, 3, 4])
+def test_a_newcomer_may_have_as_many_state_arrays_as_it_likes(slots: int) -> None:
+    after = []
+    for compiled in (None, False):
+        random = np.random.default_rng(9)
+        parameters = random.normal(size=(TRIALS, PARAMETERS))
+        state = tuple(random.normal(size=parameters.shape) for _ in range(slots))
+        gradient, rate = random.normal(size=parameters.shape), random.uniform(0.1, 0.9, (TRIALS, 1))
+        update_function(leaky(slots), slots, 1, compiled=compiled)(parameters, gradient, state, rate)
+        after.append((parameters, *state))
+    for one, other in zip(*after, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_numba_numpy_serves_and_one_line_says_so(tmp_path: Path) -> None:
+    tiny_study(tmp_path)
+    code = (
+        "import sys; sys.modules['numba'] = None\n"  # importing it then raises ImportError
+        "from sweep.door.cli import main; main(['run', 'tiny.toml', '--backend', 'serial', '--json'])"
+    )
+    outcome = python(code, cwd=tmp_path)
+    assert outcome.code == 0, outcome.err
+    (tmp_path / "runs").rename(tmp_path / "before")
+    assert sweep("run", "tiny.toml", "--backend", "serial", "-q", cwd=tmp_path).code == 0
+    columns = ["number", "objective", "state"]
+    trials = [pd.read_parquet(tmp_path / runs / "tiny" / "trials.parquet")[columns] for runs in ("before", "runs")]
+    pd.testing.assert_frame_equal(*trials, check_exact=True)
+    assert python(code.replace("'--json'", "'--fresh'"), cwd=tmp_path).err.startswith("sweep: warning: numba cannot")
