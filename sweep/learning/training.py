@@ -24,6 +24,7 @@ from sweep.learning.streams import stream
 
 EVALUATION_BLOCK = 512  # samples evaluated at once: 64 rows of 32 hidden units then stay in a 4 MB cache
 GATHERED_STEPS = 64  # minibatches gathered at once
+ROUNDING = 1e-4  # a loss is above another if by more than this share: with one step an epoch the first equals the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def train(configurations: Sequence[Configuration], data: Data, settings: Setting
     """Train all configurations together, as one array program.
 
     A trial is *diverged* when, after an epoch, a loss is not finite, or both the training loss and the validation loss
-    are above those before training, in any replicate. (The training loss alone can be high in the first epoch of a
+    are above those before training (by more than a rounding), in any replicate. (The training loss alone can be high in the first epoch of a
     training that recovers; the validation loss alone rises when a network overfits.) It then stops.
 
     Parameters
@@ -162,7 +163,8 @@ class _Loop:
         rates = population.rates(count / self.steps)
         population.prepare(rates, count)
         order = np.stack([random.permutation(len(self.training)) for random in self.orders])
-        total = np.zeros((network.rows, self.settings.batch_size), self.settings.dtype)
+        widest = min(self.settings.batch_size, len(self.training))
+        total = np.zeros((network.rows, widest), self.settings.dtype)
         for step, inputs, targets in self.training.minibatches(order, self.settings.batch_size):
             losses = network.loss_and_gradient(inputs, targets)
             total[:, : losses.shape[1]] += losses
@@ -182,7 +184,7 @@ class _Loop:
             curve[trials, :, epoch] = column
         result.epochs[trials] = epoch
         _, train_now, now, _ = columns
-        climbed = (train_now > self.start_train) & (now > self.start_loss)
+        climbed = (train_now > (1 + ROUNDING) * self.start_train) & (now > (1 + ROUNDING) * self.start_loss)
         diverged = (climbed | ~np.isfinite(train_now) | ~np.isfinite(now)).any(axis=1)
         if diverged.any():
             result.diverged_at[trials[diverged]] = epoch
