@@ -86,8 +86,8 @@ def train(configurations: Sequence[Configuration], data: Data, settings: Setting
     """Train all configurations together, as one array program.
 
     A trial is *diverged* when, after an epoch, a loss is not finite, or both the training loss and the validation loss
-    are above those before training (by more than a rounding), in any replicate. (The training loss alone can be high in the first epoch of a
-    training that recovers; the validation loss alone rises when a network overfits.) It then stops.
+    are above those before training (by more than a rounding), in any replicate. It then stops. The training loss alone
+    can be high in the first epoch of a training that recovers; the validation loss alone rises when a network overfits.
 
     Parameters
     ----------
@@ -103,6 +103,11 @@ def train(configurations: Sequence[Configuration], data: Data, settings: Setting
     -------
     Training
         In the order of `configurations`.
+
+    Raises
+    ------
+    UsageError
+        There is no configuration.
     """
     if not configurations:
         raise UsageError("train: no configurations given: give at least one")

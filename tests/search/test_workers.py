@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from sweep.errors import SweepError, UsageError
 from sweep.learning.configuration import Configuration
@@ -213,3 +214,20 @@ def test_a_fault_of_the_job_itself_is_raised_once_and_not_tried_again(monkeypatc
     with pytest.raises(UsageError, match="no good"):
         loky_with(monkeypatch, executor).submit(JOB).result()
     assert executor.submitted == 1
+
+
+def blas_threads() -> list[int]:
+    """How many threads each BLAS of the process may use; called in a worker."""
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_a_loky_worker_has_one_blas_thread_and_leaves_interrupts_to_the_parent() -> None:
+    pool = Loky(1, None)
+    try:
+        threads = pool._executor.submit(blas_threads).result()
+        handler = pool._executor.submit(signal.getsignal, signal.SIGINT).result()
+    finally:
+        pool.close()
+    assert threads
+    assert set(threads) == {1}
+    assert handler == signal.SIG_IGN
