@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,7 +68,9 @@ def run(
     backend: Annotated[str, typer.Option(help="who trains: serial, loky or dask")] = "loky",
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="a Dask scheduler")] = None,
     storage: Annotated[str | None, typer.Option(metavar="PATH_OR_URL", help="a journal file or a database")] = None,
-    sampler: Annotated[str | None, typer.Option(metavar="NAME", help="tpe, random, qmc or grid")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(metavar="NAME", help="who proposes: tpe, random, ...; a wrong name lists all")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="ask no more trials after this")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show arms, trials, memory and time; run nothing")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start anew; keep an old run under another name")] = False,
@@ -92,7 +94,7 @@ def run(
 
 
 def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: bool) -> Any:
-    """Run with progress on stderr, and with signals turned into a clean stop."""
+    """Run with progress on stderr (unless quiet), and with signals turned into a clean stop."""
     from sweep.door import api
     from sweep.door.signals import Stopper
     from sweep.door.terminal import LiveLine
@@ -106,13 +108,13 @@ def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: b
             f"sweep: study {study}, run folders in {options['runs']}, backend {options['backend']}", soft_wrap=True
         )
     line = LiveLine(console)
-    nothing: Callable[[Any], None] = lambda progress: None  # noqa: E731  # a callback of one expression
+    if not quiet:
+        options["notify"] = line.notify
     hint = f"everything finished is saved; go on with: python -m sweep run {study}"
     with Stopper(lambda text: console.print(f"sweep: {text}", soft_wrap=True)) as stopper:
         try:
-            with line.shown():
-                notify = nothing if quiet else line.notify
-                result = api.run(study, **options, notify=notify, stopping=stopper.stopping)
+            with nullcontext() if quiet else line.shown():
+                result = api.run(study, **options, stopping=stopper.stopping)
         except KeyboardInterrupt as error:
             raise Interrupted(f"stopped; {hint}", stopper.received or 2) from error
         if stopper.received is not None:
