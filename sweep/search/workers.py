@@ -6,7 +6,6 @@ that dies costs nothing but time. Workers never see the storage or a file of the
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -245,4 +244,3 @@ def shares(configurations: Sequence[Configuration], workers: int, replicates: in
 def _ignore_interrupts() -> None:
     """In a worker: Ctrl-C in the terminal reaches the whole group of processes; the parent decides what it means."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(_ONE_THREAD)
