@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sweep.errors import CheckFailed, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import prepare, split_off_test
 from sweep.learning.training import train
+from sweep.results.files import replacing
 from sweep.results.tables import curves_of
 
 _COMPARED = ("learning_rate", "train_loss", "validation_loss", "validation_error")
@@ -111,10 +111,9 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
             f"trial {trial} of {result.folder}: diverged when it was trained on {len(table.target)} samples: nothing "
             "is saved; choose a trial with a lower learning rate: --trial NUMBER"
         )
-    beside = output.with_name(f".{output.name}.new")
     try:
-        joblib.dump(estimator, beside)
-        os.replace(beside, output)
+        with replacing(output) as beside:
+            joblib.dump(estimator, beside)
     except OSError as error:
         raise UsageError(f"{output}: cannot be written: {error.strerror}: choose another place") from error
     return Saved(str(output), int(trial), len(table.target))

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import tomli_w
 from filelock import FileLock, Timeout
 
 from sweep.errors import UsageError
+from sweep.results.files import replacing
 from sweep.search import spec as specs
 from sweep.search.spec import Spec
 
@@ -81,10 +81,9 @@ class RunFolder:
 
     def write(self, spec: Spec) -> None:
         """Write the resolved study into the folder."""
-        beside = self.path / ".study.toml.new"
         try:
-            beside.write_text(tomli_w.dumps(spec.resolved()), encoding="utf-8")
-            os.replace(beside, self.study_file)
+            with replacing(self.study_file) as beside:
+                beside.write_text(tomli_w.dumps(spec.resolved()), encoding="utf-8")
         except OSError as error:
             raise _unwritable(self.study_file, error) from error
 

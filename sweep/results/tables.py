@@ -14,7 +14,6 @@ apply), `validation_loss`, `validation_error`, `train_loss` (after the last epoc
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ import pyarrow.parquet as pq
 
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.training import Training
+from sweep.results.files import replacing
 from sweep.search.records import Curves, Record
 
 TableName = Literal["trials", "curves"]
@@ -106,10 +106,9 @@ class Tables:
 
     def _write(self, name: str, generation: int, table: pa.Table) -> None:
         path = self._part(name, generation)
-        beside = path.with_name(f".{path.name}.new")  # readers of a folder pass over names with a dot
         try:
-            pq.write_table(table, beside)
-            os.replace(beside, path)
+            with replacing(path) as beside:
+                pq.write_table(table, beside)
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -214,12 +213,8 @@ def export(frame: pd.DataFrame, path: Path) -> None:
         raise UsageError(
             f"{path}: {len(frame)} rows: a sheet holds at most {MOST_EXCEL_ROWS}: export to .parquet or .csv"
         )
-    beside = path.with_name(f".{path.stem}.new{path.suffix}")
     try:
-        EXPORTS[path.suffix](frame, beside)
-        os.replace(beside, path)
+        with replacing(path) as beside:
+            EXPORTS[path.suffix](frame, beside)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}: choose another place") from error
-    finally:
-        with contextlib.suppress(OSError):  # it is in its place, or could not be made
-            beside.unlink()
