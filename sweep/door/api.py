@@ -228,15 +228,18 @@ def _run(spec: Spec, folder: RunFolder, fingerprint: str, pool: Pool, wishes: Wi
     from sweep.search.storage import open_for_writing
     from sweep.search.study import Hooks, StudyLoop, open_study
 
-    storage = open_for_writing(spec.study.storage) if spec.study.storage else None
-    if wishes.fresh:
-        _set_aside(folder, storage)
-    elif storage is not None:
-        _check_known(open_study(spec, storage, fingerprint), folder)
-    with folder.locked():
-        storage = storage or open_for_writing(folder.address(spec))
+    def known(storage: OpenStorage) -> optuna.Study:
         study = open_study(spec, storage, fingerprint)
         _check_known(study, folder)
+        return study
+
+    elsewhere = open_for_writing(spec.study.storage) if spec.study.storage else None
+    if wishes.fresh:
+        _set_aside(folder, elsewhere)
+    study = known(elsewhere) if elsewhere else None
+    with folder.locked():
+        storage = elsewhere or open_for_writing(folder.address(spec))
+        study = study or known(storage)
         folder.write(spec)
         tables = Tables(folder.path, spec.space().columns())
         loop = StudyLoop(spec, study, storage, pool, Hooks(tables.record, wishes.notify, wishes.stopping))

@@ -204,8 +204,8 @@ def table_of(frame: pd.DataFrame, target: str, where: str, task: Task | None = N
         task = _task_of(wanted)
     if task == "regression" and not _is_number(wanted):
         raise DataError(f"{where}: target {target!r} is {wanted.dtype}: regression needs numbers")
-    if task == "regression" and not np.isfinite(wanted.to_numpy(dtype=float)).all():
-        raise DataError(f"{where}: target {target!r} has infinite values: replace them first")
+    if task == "regression":
+        _refuse_infinite(wanted, f"{where}: target")
     return Table(features, wanted.to_numpy(), task)
 
 
@@ -238,13 +238,17 @@ def _check_feature(column: pd.Series, where: str) -> None:
 
     _check_kind(column, where)
     if types.is_numeric_dtype(column):
-        if not np.isfinite(column.to_numpy(dtype=float)).all():
-            raise DataError(f"{where}: column {column.name!r} has infinite values: replace them first")
+        _refuse_infinite(column, f"{where}: column")
     elif column.nunique() > MOST_CATEGORIES:
         raise DataError(
             f"{where}: text column {column.name!r} has {column.nunique()} different values, at most {MOST_CATEGORIES} "
             "are one-hot encoded: ignore it under [data]"
         )
+
+
+def _refuse_infinite(column: pd.Series, where: str) -> None:
+    if not np.isfinite(column.to_numpy(dtype=float)).all():
+        raise DataError(f"{where} {column.name!r} has infinite values: replace them first")
 
 
 def _check_kind(column: pd.Series, where: str) -> None:

@@ -10,9 +10,9 @@ import optuna
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import Data, prepare
 from sweep.learning.training import EVALUATION_BLOCK, Settings, train
-from sweep.search.samplers import SAMPLERS, balanced
+from sweep.search.samplers import balanced
 from sweep.search.spec import Spec
-from sweep.search.study import MOST_REPORTS, total_trials
+from sweep.search.study import MOST_REPORTS, ask, sampler_of, total_trials
 from sweep.search.workers import MOST_ROWS, shares, workers_to_start
 
 CALIBRATION_EPOCHS = 2
@@ -79,11 +79,7 @@ def _first_generation(spec: Spec, size: int) -> list[Configuration]:
     """Random configurations, the arms taking turns."""
     study, space = optuna.create_study(), spec.space()
     draw = balanced(space, spec.study.seed)
-    found = []
-    for number in range(size):
-        study.sampler = draw(number)
-        found.append(space.suggest(study.ask()))
-    return found
+    return [ask(study, space, draw, number)[1] for number in range(size)]
 
 
 def _training_seconds(chosen: list[Configuration], data: Data, settings: Settings, seed: int) -> float:
@@ -102,17 +98,11 @@ def _asking_seconds(spec: Spec, history: int) -> float:
     study, space = optuna.create_study(), spec.space()
     fill = balanced(space, spec.study.seed)
     for number in range(history):
-        study.sampler = fill(number)
-        trial = study.ask()
-        space.suggest(trial)
-        study.tell(trial, float(number % 7))
-    choose = balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
-    sampler = choose(space, spec.study.seed)
+        study.tell(ask(study, space, fill, number)[0], float(number % 7))
+    sampler = sampler_of(spec)
     started = time.perf_counter()
     for number in range(history, history + CALIBRATION_ASKS):
-        study.sampler = sampler(number)
-        trial = study.ask()
-        space.suggest(trial)
+        trial, _ = ask(study, space, sampler, number)
         for step in range(min(MOST_REPORTS, spec.network.epochs + 1)):
             trial.report(1.0, step)
         study.tell(trial, 1.0)

@@ -65,8 +65,8 @@ def open_for_writing(address: str) -> OpenStorage:
 
 def open_for_reading(address: str) -> BaseStorage:
     """Open a storage as the dashboard and `show` do, while a run may be writing it."""
-    file = address.removeprefix(SQLITE) if address.startswith(SQLITE) else address
-    if ("://" not in address or address.startswith(SQLITE)) and not Path(file).is_file():
+    file = address.removeprefix(SQLITE)
+    if "://" not in file and not Path(file).is_file():
         raise UsageError(f"storage {address}: no such file: run the study first")
     if "://" in address:
         return _database(address)

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.search.records import Curves, Progress, Record
-from sweep.search.samplers import SAMPLERS, balanced, grid_size
+from sweep.search.samplers import SAMPLERS, ForTrial, balanced, grid_size
 from sweep.search.space import Space
 from sweep.search.spec import Spec
 from sweep.search.storage import OpenStorage
@@ -46,6 +46,19 @@ def total_trials(spec: Spec) -> int:
     if spec.study.sampler == "grid" and spec.study.mode == "optimize":
         return min(spec.study.trials, grid_size(spec.space()))
     return spec.study.trials
+
+
+def sampler_of(spec: Spec) -> ForTrial:
+    """Who proposes the trials of a study."""
+    choose = balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
+    return choose(spec.space(), spec.study.seed)
+
+
+def ask(study: optuna.Study, space: Space, sampler: ForTrial, number: int) -> tuple[optuna.Trial, Configuration]:
+    """Ask for the study's next trial, which will have this number, and let its sampler choose all parameters."""
+    study.sampler = sampler(number)
+    trial = study.ask()
+    return trial, space.suggest(trial)
 
 
 def open_study(spec: Spec, storage: OpenStorage, fingerprint: str) -> optuna.Study:
@@ -87,10 +100,10 @@ class _Generation:
     configurations: list[Configuration]
     jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
 
-    def add(self, other: _Generation) -> None:
-        """Take in more trials of the same generation, before it is submitted."""
-        self.trials += other.trials
-        self.configurations += other.configurations
+    def add(self, trial: optuna.Trial, configuration: Configuration) -> None:
+        """Take in a trial, before the generation is submitted."""
+        self.trials.append(trial)
+        self.configurations.append(configuration)
 
 
 class StudyLoop:
@@ -101,8 +114,7 @@ class StudyLoop:
         self.space: Space = spec.space()
         assert spec.study.generation is not None, "a Spec is completed when it is read"
         self.size = spec.study.generation
-        choose = balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
-        self.sampler = choose(self.space, spec.study.seed)
+        self.sampler = sampler_of(spec)
         self.progress = Progress(total_trials(spec))
 
     def run(self, timeout: float | None = None) -> Progress:
@@ -117,9 +129,7 @@ class StudyLoop:
         asked = len(self._trials())
         if in_flight and asked % self.size and asked < self.progress.total:
             # Killed while it asked a generation: ask the rest before anything more becomes known.
-            rest = self._ask(asked)
-            in_flight[-1].add(rest)
-            asked += len(rest.trials)
+            asked = self._ask(in_flight[-1], asked)
         for generation in in_flight:
             self._submit(generation)
         self.hooks.notify(self.progress)
@@ -128,8 +138,8 @@ class StudyLoop:
             if stopping and not (in_flight and in_flight[0].jobs):
                 break
             if len(in_flight) < IN_FLIGHT and asked < self.progress.total:
-                in_flight.append(self._ask(asked))
-                asked += len(in_flight[-1].trials)
+                in_flight.append(_Generation(asked // self.size, [], []))
+                asked = self._ask(in_flight[-1], asked)
                 self._submit(in_flight[-1], hand_over=not stopping)
             else:
                 self._finish(in_flight.popleft())
@@ -152,7 +162,8 @@ class StudyLoop:
             generation = _Generation(number, [], [])
             for frozen in trials:
                 self.study.sampler = self.sampler(frozen.number)
-                self._suggest(generation, optuna.Trial(self.study, frozen._trial_id))
+                resumed = optuna.Trial(self.study, frozen._trial_id)
+                generation.add(resumed, self.space.suggest(resumed))
             found.append(generation)
         return found
 
@@ -162,18 +173,12 @@ class StudyLoop:
         configuration = self.space.configuration(trial.params)
         return Record(trial.number, state, configuration, self.spec.study.seed, trial.number // self.size, trial.value)
 
-    def _ask(self, first: int) -> _Generation:
-        """Ask for the rest of the generation to which trial `first` belongs."""
-        number = first // self.size
-        generation = _Generation(number, [], [])
-        for trial_number in range(first, min((number + 1) * self.size, self.progress.total)):
-            self.study.sampler = self.sampler(trial_number)
-            self._suggest(generation, self.study.ask())
-        return generation
-
-    def _suggest(self, generation: _Generation, trial: optuna.Trial) -> None:
-        generation.trials.append(trial)
-        generation.configurations.append(self.space.suggest(trial))
+    def _ask(self, generation: _Generation, first: int) -> int:
+        """Ask for the trials of a generation from number `first` on; return the number of the next one."""
+        end = min((generation.number + 1) * self.size, self.progress.total)
+        for number in range(first, end):
+            generation.add(*ask(self.study, self.space, self.sampler, number))
+        return end
 
     def _submit(self, generation: _Generation, *, hand_over: bool = True) -> None:
         """Record the generation as running and hand its jobs to the workers (or leave them to the next run)."""
