@@ -16,7 +16,7 @@ import tomli_w
 from sweep.errors import UsageError
 from sweep.learning.configuration import LEARNING_RATE, Configuration
 from sweep.learning.hyper import Array, hyperparameters
-from sweep.learning.schedules import Piecewise, Schedule, State
+from sweep.learning.schedules import Schedule, State
 from sweep.learning.splits import prepare
 from sweep.learning.training import train
 from sweep.search.spec import Spec
@@ -56,10 +56,6 @@ class Session:
         """The factor of the base rate that holds now."""
         return self.factors[-1] if self.factors else 1.0
 
-    def schedule(self) -> Piecewise:
-        """What was done, as a schedule written beforehand."""
-        return Piecewise(boundaries=tuple(self.boundaries), factors=tuple(self.factors))
-
     def turn(self, loss: float) -> float:
         """Show the person where the training is and return the factor of the base rate for the next epoch."""
         self.losses.append(loss)
@@ -76,7 +72,7 @@ class Session:
         return self.factor
 
     def _answer(self, text: str, epoch: int) -> bool:
-        """Act on one answer; whether the training may go on."""
+        """Act on one answer; whether the training may go on (by one epoch, when the rate was changed)."""
         if text == "q":
             raise _Ended
         if text in ("", "1") or (text.isdigit() and int(text) > 0):
@@ -86,9 +82,6 @@ class Session:
         if rate is None:
             self.say(f"{text!r} is none of these, or not a rate above 0:")
             return False
-        if self.boundaries and self.boundaries[-1] == epoch:  # changed twice at the same place: the last word holds
-            self.boundaries.pop()
-            self.factors.pop()
         self.boundaries.append(float(epoch))
         self.factors.append(rate / self.base)
         return True

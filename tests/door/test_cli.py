@@ -12,6 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from sweep.door.api import resolve, run
+from sweep.door.manual import epilogue, steer
+from sweep.learning.configuration import Configuration
+from sweep.learning.optimizers import RMSProp
 from tests.terminal import Outcome, command, environment, sweep, sweep_process, tiny_study
 
 
@@ -156,3 +160,22 @@ def test_manual_scheduling_follows_the_person_and_gives_the_schedule(tmp_path: P
     assert "epoch   3  rate 0.025" in outcome.err
     for part in ("piecewise", "boundaries", "factors"):
         assert part in outcome.out
+
+
+def test_what_a_person_did_by_hand_is_repeated_to_the_last_bit_by_the_lines_it_gives(tmp_path: Path) -> None:
+    answers = iter(["", "/3", "*1.7"])
+
+    def ask(prompt: str) -> str:
+        return next(answers)
+
+    def nothing(text: str) -> None:
+        pass
+
+    spec = resolve(tiny_study(tmp_path))
+    chosen = Configuration(0.07, RMSProp(decay=0.99))
+    session = steer(spec, chosen, ask, nothing)
+    assert len(session.boundaries) == 2
+    _, _, lines = epilogue(session, chosen).partition("The same in a study file:")
+    tiny_study(tmp_path, "again", extra=lines)
+    again = run(tmp_path / "again.toml", trials=1, backend="serial", runs=tmp_path / "runs")
+    assert again.curves["validation_loss"].tolist() == session.losses
