@@ -254,21 +254,15 @@ def test_jobs_that_nobody_has_begun_are_taken_back_and_trained_next_time(
     assert_as_undisturbed(run(study(sampler), tmp_path), sampler)
 
 
-@pytest.mark.filterwarnings("ignore:The reported value is ignored")  # see the last test
-def test_a_study_in_a_database_killed_while_telling_goes_on_as_if_undisturbed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("sampler", "trials", "moment", "call"), [("random", 4, "tell", 3), ("tpe", 16, "suggest", 13)]
+)
+def test_a_killed_study_in_a_database_goes_on_as_if_undisturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: str, trials: int, moment: str, call: int
 ) -> None:
-    options: dict[str, Any] = {"trials": 4, "storage": f"sqlite:///{tmp_path / 'study.db'}"}
-    run_until_killed(monkeypatch, tmp_path, "random", "tell", call=3, after=False, **options)
-    assert_same_results(run(study("random"), tmp_path, **options), undisturbed("random", 4))
-
-
-def test_a_study_in_a_database_killed_while_asking_goes_on_as_if_undisturbed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options: dict[str, Any] = {"trials": 16, "storage": f"sqlite:///{tmp_path / 'study.db'}"}
-    run_until_killed(monkeypatch, tmp_path, "tpe", "suggest", call=13, after=False, **options)
-    assert_same_results(run(study("tpe"), tmp_path, **options), undisturbed("tpe", 16))
+    options: dict[str, Any] = {"trials": trials, "storage": f"sqlite:///{tmp_path / 'study.db'}"}
+    run_until_killed(monkeypatch, tmp_path, sampler, moment, call=call, after=False, **options)
+    assert_same_results(run(study(sampler), tmp_path, **options), undisturbed(sampler, trials))
 
 
 def test_resuming_a_database_killed_while_telling_warns_of_nothing(
