@@ -1,7 +1,8 @@
-"""Slow, obvious oracles, written from the textbooks for one scalar or one network; they share no code with `sweep`.
+"""Slow, obvious oracles for one network and its training; they share no code with `sweep`.
 
-Nothing here is stacked, compiled or clever: a loop over samples, a closure for each parameter. If the program and an
-oracle disagree, read the oracle first: it is meant to be seen right at a glance.
+Nothing here is stacked, compiled or clever: a loop over samples, and for each parameter a closure from
+`tests.learning.textbook`, which has the optimizers and the schedules. If the program and an oracle disagree, read the
+oracle first: it is meant to be seen right at a glance.
 """
 
 from __future__ import annotations
@@ -15,149 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.learning.textbook import OPTIMIZERS, SCHEDULES, Losses, factor, optimizer
+
+__all__ = [
+    "ACTIVATIONS", "LOSSES", "OPTIMIZERS", "SCHEDULES", "Layer", "Losses", "Outcome", "Recipe", "backward", "factor",
+    "flat_of", "forward", "layers_of", "mean_loss", "optimizer", "train",
+]  # fmt: skip
+
 Vector = NDArray[np.float64]
-
-# ---------------------------------------------------------------------------------------------------------- optimizers
-# Each one is made for one scalar parameter and remembers its own past: ``step(gradient, rate)`` is to be subtracted.
-
-Stepper = Callable[[float, float], float]
-
-
-def sgd() -> Stepper:
-    return lambda gradient, rate: rate * gradient
-
-
-def momentum(*, momentum: float) -> Stepper:
-    velocity = 0.0
-
-    def step(gradient: float, rate: float) -> float:
-        nonlocal velocity
-        velocity = momentum * velocity + rate * gradient
-        return velocity
-
-    return step
-
-
-def nesterov(*, momentum: float) -> Stepper:
-    """Sutskever et al. 2013, with the parameter kept at the place that is looked ahead to."""
-    velocity = 0.0
-
-    def step(gradient: float, rate: float) -> float:
-        nonlocal velocity
-        before = velocity
-        velocity = momentum * velocity + rate * gradient
-        return (1 + momentum) * velocity - momentum * before
-
-    return step
-
-
-def adagrad(*, epsilon: float, initial_cache: float) -> Stepper:
-    total = initial_cache
-
-    def step(gradient: float, rate: float) -> float:
-        nonlocal total
-        total += gradient**2
-        return rate * gradient / (math.sqrt(total) + epsilon)
-
-    return step
-
-
-def rmsprop(*, decay: float, epsilon: float, initial_cache: float, momentum: float) -> Stepper:
-    mean_square, velocity = initial_cache, 0.0
-
-    def step(gradient: float, rate: float) -> float:
-        nonlocal mean_square, velocity
-        mean_square = decay * mean_square + (1 - decay) * gradient**2
-        velocity = momentum * velocity + rate * gradient / (math.sqrt(mean_square) + epsilon)
-        return velocity
-
-    return step
-
-
-def adam(*, momentum: float, decay: float, epsilon: float) -> Stepper:
-    """Kingma and Ba 2015, algorithm 1, line by line."""
-    t, m, v = 0, 0.0, 0.0
-
-    def step(gradient: float, rate: float) -> float:
-        nonlocal t, m, v
-        t += 1
-        m = momentum * m + (1 - momentum) * gradient
-        v = decay * v + (1 - decay) * gradient**2
-        m_hat = m / (1 - momentum**t)
-        v_hat = v / (1 - decay**t)
-        return rate * m_hat / (math.sqrt(v_hat) + epsilon)
-
-    return step
-
-
-OPTIMIZERS: dict[str, Callable[..., Stepper]] = {
-    "sgd": sgd, "momentum": momentum, "nesterov": nesterov, "adagrad": adagrad, "rmsprop": rmsprop, "adam": adam,
-}  # fmt: skip
-
-# ----------------------------------------------------------------------------------------------------------- schedules
-# Each one gives the factor at `time` epochs, from plain numbers; `losses` are the validation losses seen so far, the
-# first one from before training.
-
-
-def constant(time: float, losses: Sequence[float]) -> float:
-    return 1.0
-
-
-def step(time: float, losses: Sequence[float], *, every: float, divisor: float) -> float:
-    return float((1 / divisor) ** math.floor(time / every))
-
-
-def exponential(time: float, losses: Sequence[float], *, rate: float) -> float:
-    return math.exp(-rate * time)
-
-
-def inverse_time(time: float, losses: Sequence[float], *, rate: float) -> float:
-    return 1 / (1 + rate * time)
-
-
-def piecewise(time: float, losses: Sequence[float], *, boundaries: Sequence[float], factors: Sequence[float]) -> float:
-    reached = [boundary for boundary in boundaries if boundary <= time]
-    return factors[len(reached) - 1] if reached else 1.0
-
-
-def plateau(time: float, losses: Sequence[float], *, drop: float, patience: float, threshold: float) -> float:
-    if not losses:
-        return 1.0
-    factor, best, bad = 1.0, losses[0], 0
-    for loss in losses[1:]:
-        if loss < best * (1 - threshold):
-            best, bad = loss, 0
-        else:
-            bad += 1
-        if bad > patience:
-            factor, bad = factor * drop, 0
-    return factor
-
-
-def linear(time: float, losses: Sequence[float], *, end: float, duration: float) -> float:
-    return end if time >= duration else 1 - (1 - end) * time / duration
-
-
-def cosine(time: float, losses: Sequence[float], *, end: float, duration: float) -> float:
-    return end if time >= duration else end + (1 - end) / 2 * (1 + math.cos(math.pi * time / duration))
-
-
-SCHEDULES: dict[str, Callable[..., float]] = {
-    "constant": constant, "step": step, "exponential": exponential, "inverse_time": inverse_time,
-    "piecewise": piecewise, "plateau": plateau, "linear": linear, "cosine": cosine,
-}  # fmt: skip
-
-
-def factor(name: str, time: float, constants: dict[str, Any], losses: Sequence[float] = ()) -> float:
-    """A schedule's factor with its warm-up: a ramp, and then the schedule from its own start; the end stays put."""
-    own = dict(constants)
-    warmup = own.pop("warmup", 0.0)
-    if time < warmup:
-        return float(time / warmup)
-    if "duration" in own:
-        own["duration"] = max(own["duration"] - warmup, 0.0)
-    return SCHEDULES[name](time - warmup, losses, **own)
-
 
 # ------------------------------------------------------------------------------------------------------------- network
 # One network as a list of layers, one sample at a time.
@@ -280,32 +146,56 @@ def mean_loss(layers: Sequence[Layer], samples: Samples, recipe: Recipe) -> floa
     return sum(each) / len(each)
 
 
+@dataclass
+class Outcome:
+    """The losses and the last rate of each epoch, 0 = before training; the parameters at the end."""
+
+    training: list[float]
+    validation: list[float]
+    rates: list[float]
+    parameters: list[float]
+
+
 def train(
     flat: Vector, sizes: Sequence[int], training: Samples, validation: Samples, orders: Sequence[Any], recipe: Recipe
-) -> tuple[list[float], list[float], list[float]]:
-    """Train one network; the training loss, the validation loss and the last rate of each epoch, 0 = before training.
-
-    `orders` holds, for each epoch, the order in which the samples are used.
-    """
-    parameters = [float(number) for number in flat]
-    steppers = [OPTIMIZERS[recipe.optimizer](**recipe.optimizer_constants) for _ in parameters]
-    train_losses = [mean_loss(layers_of(np.array(parameters), sizes), training, recipe)]
-    losses = [mean_loss(layers_of(np.array(parameters), sizes), validation, recipe)]
-    rates = [recipe.learning_rate * factor(recipe.schedule, 0.0, recipe.schedule_constants, losses)]
-    per_epoch = math.ceil(len(training[0]) / recipe.batch_size)
-    for epoch, order in enumerate(orders):
-        total, seen, rate = 0.0, list(losses), rates[-1]
+) -> Outcome:
+    """Train one network; `orders` holds, for each epoch, the samples in the order in which they are used."""
+    parameters, done = [float(number) for number in flat], 0
+    movers = [optimizer(recipe.optimizer, recipe.optimizer_constants, bias=bias) for bias in biases(sizes)]
+    layers = layers_of(flat, sizes)
+    out = Outcome([mean_loss(layers, training, recipe)], [mean_loss(layers, validation, recipe)], [], [])
+    out.rates.append(rate_at(0, 1, recipe, out))
+    for order in orders:
+        total, seen, per_epoch = 0.0, len(order), math.ceil(len(order) / recipe.batch_size)
         for i in range(per_epoch):
             batch = order[i * recipe.batch_size : (i + 1) * recipe.batch_size]
             loss, gradient = minibatch(parameters, sizes, training, batch, recipe)
-            time = (epoch * per_epoch + i) / per_epoch
-            rate = recipe.learning_rate * factor(recipe.schedule, time, recipe.schedule_constants, seen)
-            parameters = [p - step(g, rate) for p, step, g in zip(parameters, steppers, gradient, strict=True)]
-            total += loss
-        train_losses.append(total / len(training[0]))
-        losses.append(mean_loss(layers_of(np.array(parameters), sizes), validation, recipe))
-        rates.append(rate)
-    return train_losses, losses, rates
+            rate = recipe.learning_rate * rate_factor(done, per_epoch, recipe, out)
+            steps = zip(parameters, movers, gradient, strict=True)
+            parameters = [p - change(p, g, rate, len(batch)) for p, change, g in steps]
+            total, done = total + loss, done + 1
+        out.rates.append(rate_at(done - 1, per_epoch, recipe, out))
+        out.training.append(total / seen)
+        out.validation.append(mean_loss(layers_of(np.array(parameters), sizes), validation, recipe))
+    out.parameters = parameters
+    return out
+
+
+def rate_factor(updates: int, per_epoch: int, recipe: Recipe, out: Outcome) -> float:
+    """The schedule's factor after so many updates, when it has seen the losses of the epochs that are over."""
+    losses = list(zip(out.validation, out.training, strict=True))
+    return factor(recipe.schedule, updates / per_epoch, recipe.schedule_constants, losses)
+
+
+def rate_at(updates: int, per_epoch: int, recipe: Recipe, out: Outcome) -> float:
+    """The rate of the update after so many, with the optimizer's own decay."""
+    decay: float = 1 + recipe.optimizer_constants["rate_decay"] * updates
+    return recipe.learning_rate * rate_factor(updates, per_epoch, recipe, out) / decay
+
+
+def biases(sizes: Sequence[int]) -> list[bool]:
+    """Which parameters are biases: those at the end of each layer."""
+    return [bias for i, o in pairwise(sizes) for bias in [False] * (i * o) + [True] * o]
 
 
 def minibatch(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import sweep
 from sweep.door.api import Result
-from sweep.learning.hyper import Choices, Domain, Fixed, Range, Search, hyperparameters
+from sweep.learning.hyper import FLAG, Choices, Domain, Fixed, Range, Search, hyperparameters
 from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedules import SCHEDULES
 from sweep.search.spec import Spec, complete
@@ -94,7 +94,9 @@ def numbers(domain: Domain) -> st.SearchStrategy[float]:
 
 @st.composite
 def entries(draw: st.DrawFn, domain: Domain) -> Any:
-    """What a study file may say of one number: a value, choices, or a range."""
+    """What a study file may say of one number: a value, choices, or a range; of a flag: true, false, or both."""
+    if domain == FLAG:
+        return draw(st.booleans() | st.sampled_from([[False, True], [True, False], [True], 0, 1.0]))
     form = draw(st.sampled_from(["value", "choices", "range"]))
     if form == "value":
         return draw(numbers(domain))

@@ -15,8 +15,8 @@ import tomli_w
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import LEARNING_RATE, Configuration
-from sweep.learning.hyper import Array, hyperparameters
-from sweep.learning.schedules import Schedule, State
+from sweep.learning.hyper import Array, telling
+from sweep.learning.schedule import Schedule, State
 from sweep.learning.splits import prepare
 from sweep.learning.training import train
 from sweep.search.spec import Spec
@@ -123,11 +123,11 @@ def steer(spec: Spec, configuration: Configuration, ask: Callable[[str], str], s
 
         name: ClassVar[str] = "manual"
 
-        def start(self, loss: Array) -> State:
-            return (np.full_like(loss, session.turn(float(loss[0, 0]))),)
+        def start(self, validation: Array, training: Array) -> State:
+            return (np.full_like(validation, session.turn(float(validation[0, 0]))),)
 
-        def observe(self, state: State, loss: Array) -> State:
-            return (np.full_like(state[0], session.turn(float(loss[0, 0]))),)
+        def observe(self, state: State, validation: Array, training: Array) -> State:
+            return (np.full_like(state[0], session.turn(float(validation[0, 0]))),)
 
         def decay(self, time: Array, state: State) -> Array:
             return np.ones_like(time) * state[0]
@@ -157,7 +157,7 @@ def _until_end(ask: Callable[[str], str]) -> Callable[[str], str]:
 def epilogue(session: Session, configuration: Configuration) -> str:
     """The outcome in words, with the lines of a study file that repeat it."""
     optimizer = configuration.optimizer
-    constants = {p.name: float(getattr(optimizer, p.name)) for p in hyperparameters(optimizer)}
+    constants = telling(optimizer)
     search: dict[str, Any] = {"learning_rate": session.base, "optimizers": [optimizer.name], "schedules": ["constant"]}
     if constants:
         search["optimizer"] = {optimizer.name: constants}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from sweep.errors import UsageError
 from sweep.learning.hyper import POSITIVE, Hyperparameter, Range, hyperparameters
-from sweep.learning.optimizers import Optimizer
-from sweep.learning.schedules import Constant, Schedule
+from sweep.learning.optimizer import Optimizer
+from sweep.learning.schedule import Schedule
+from sweep.learning.schedules import Constant
 
 LEARNING_RATE = Hyperparameter(
     name="learning_rate",
@@ -23,9 +24,9 @@ class Configuration:
     """What distinguishes one trial from another: a learning rate, an optimizer and a schedule.
 
     >>> from sweep.learning.optimizers import Momentum
-    >>> Configuration(0.1, Momentum()).record()
-    {'optimizer': 'momentum', 'schedule': 'constant', 'learning_rate': 0.1,
-     'optimizer.momentum': 0.9, 'schedule.warmup': 0.0}
+    >>> record = Configuration(0.1, Momentum()).record()
+    >>> record["optimizer"], record["learning_rate"], record["optimizer.momentum"], record["schedule.warmup"]
+    ('momentum', 0.1, 0.9, 0.0)
     """
 
     learning_rate: float

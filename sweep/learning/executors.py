@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from types import FunctionType
 from typing import Any
 
 from sweep.learning.hyper import Array
-from sweep.learning.optimizers import Formula
+from sweep.learning.optimizer import Formula
 
 numba: Any
 to_fixed_tuple: Any
 try:
     numba = import_module("numba")
+    import_module("numba.extending")
     to_fixed_tuple = import_module("numba.np.unsafe.ndarray").to_fixed_tuple
 except ImportError:  # a supported way to run: an interpreter for which numba has no wheel yet
     numba = to_fixed_tuple = None
 
 # update(parameters, gradient, state, coefficients): all in place, coefficients of shape (trials, coefficients)
-Update = Callable[[Array, Array, tuple[Array, ...], Array], None]
+State = tuple[Array | None, ...]
+Update = Callable[[Array, Array, State, Array], None]
+
+BLOCK = 32768  # numbers that NumPy works on at once: its temporary arrays then stay in the cache
 
 warning = "" if numba else "numba cannot be imported: updates run in plain NumPy, about 8 times slower each"
 
@@ -39,7 +43,7 @@ def update_function(rule: Formula, slots: int, coefficients: int, *, compiled: b
     Parameters
     ----------
     rule : callable
-        ``rule(gradient, *state, *coefficients) -> (step, *state)``, element-wise.
+        ``rule(gradient, *state, *coefficients) -> (step, *state)``, element-wise; see `sweep.learning.optimizer`.
     slots, coefficients : int
         How many state arrays and how many coefficients it takes.
     compiled : bool, optional
@@ -49,25 +53,64 @@ def update_function(rule: Formula, slots: int, coefficients: int, *, compiled: b
     -------
     callable
         ``update(parameters, gradient, state, coefficients)``: arrays of shape ``(trials, parameters)``, a tuple of
-        `slots` such arrays, and ``(trials, coefficients)``. Changes parameters and state.
+        `slots` such arrays (None where one is not used), and ``(trials, coefficients)``. Changes parameters and state.
     """
     if compiled is None:
         compiled = numba is not None and slots in _LOOPS
     return _compiled(rule, slots, coefficients) if compiled else functools.partial(_interpreted, rule)
 
 
-def _interpreted(rule: Formula, parameters: Array, gradient: Array, state: Sequence[Array], columns: Array) -> None:
-    step, *new = rule(gradient, *state, *(columns[:, j, None] for j in range(columns.shape[1])))
-    for slot, value in zip(state, new, strict=True):
-        slot[...] = value
-    parameters -= step
+def _interpreted(rule: Formula, parameters: Array, gradient: Array, state: State, columns: Array) -> None:
+    height = max(1, BLOCK // parameters.shape[1])
+    for start in range(0, len(parameters), height):
+        rows = slice(start, start + height)
+        slots = [None if slot is None else slot[rows] for slot in state]
+        step, *new = rule(gradient[rows], *slots, *(columns[rows, j, None] for j in range(columns.shape[1])))
+        for slot, value in zip(slots, new, strict=True):
+            if slot is not None:
+                slot[...] = value
+        parameters[rows] -= step
 
 
 # The loops to be compiled, one for each number of state arrays. `formula` and `width` (the number of coefficients)
 # stand for what `_compiled` puts in their place. Scalars in local variables, rows taken once: otherwise LLVM does not
-# vectorise (13 times slower, measured).
+# vectorise (13 times slower, measured). A state array that is None costs nothing: the compiler knows it by its type.
 formula: Any = None
 width = 0
+
+
+def _row(array: Any, k: int) -> Any:
+    return None if array is None else array[k]
+
+
+def _get(row: Any, i: int) -> Any:
+    return None if row is None else row[i]
+
+
+def _put(row: Any, i: int, value: Any) -> None:
+    if row is not None:
+        row[i] = value
+
+
+def _put_by_type(row: Any, i: int, value: Any) -> Any:
+    def put(row: Any, i: int, value: Any) -> None:
+        row[i] = value
+
+    def skip(row: Any, i: int, value: Any) -> None:
+        pass
+
+    return skip if isinstance(row, nothing) else put
+
+
+_BY_TYPE = (_row, _get, _put)
+if numba:  # choose by the type, before the loop is compiled: a call with an array would keep it from being vectorised
+    nothing = numba.types.NoneType
+    overload = functools.partial(numba.extending.overload, inline="always")
+    overload(_row)(
+        lambda array, k: (lambda array, k: None) if isinstance(array, nothing) else (lambda array, k: array[k])
+    )
+    overload(_get)(lambda row, i: (lambda row, i: None) if isinstance(row, nothing) else (lambda row, i: row[i]))
+    overload(_put)(_put_by_type)
 
 
 def _loop_0(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> None:
@@ -83,9 +126,10 @@ def _loop_1(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> No
     (first,) = state
     for k in range(parameters.shape[0]):
         c = to_fixed_tuple(coefficients[k], width)
-        p, g, s = parameters[k], gradient[k], first[k]
+        p, g, s = parameters[k], gradient[k], _row(first, k)
         for i in range(parameters.shape[1]):
-            step, s[i] = formula(g[i], s[i], *c)
+            step, one = formula(g[i], _get(s, i), *c)
+            _put(s, i, one)
             p[i] -= step
 
 
@@ -93,9 +137,11 @@ def _loop_2(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> No
     first, second = state
     for k in range(parameters.shape[0]):
         c = to_fixed_tuple(coefficients[k], width)
-        p, g, s, r = parameters[k], gradient[k], first[k], second[k]
+        p, g, s, r = parameters[k], gradient[k], _row(first, k), _row(second, k)
         for i in range(parameters.shape[1]):
-            step, s[i], r[i] = formula(g[i], s[i], r[i], *c)
+            step, one, two = formula(g[i], _get(s, i), _get(r, i), *c)
+            _put(s, i, one)
+            _put(r, i, two)
             p[i] -= step
 
 
@@ -103,9 +149,12 @@ def _loop_3(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> No
     first, second, third = state
     for k in range(parameters.shape[0]):
         c = to_fixed_tuple(coefficients[k], width)
-        p, g, s, r, q = parameters[k], gradient[k], first[k], second[k], third[k]
+        p, g, s, r, q = parameters[k], gradient[k], _row(first, k), _row(second, k), _row(third, k)
         for i in range(parameters.shape[1]):
-            step, s[i], r[i], q[i] = formula(g[i], s[i], r[i], q[i], *c)
+            step, one, two, three = formula(g[i], _get(s, i), _get(r, i), _get(q, i), *c)
+            _put(s, i, one)
+            _put(r, i, two)
+            _put(q, i, three)
             p[i] -= step
 
 
@@ -117,14 +166,38 @@ def _compiled(rule: Formula, slots: int, coefficients: int) -> Update:
     """Compile the loop for this formula, or take it from numba's cache on disk.
 
     numba keys its cache by the loop's name and this file's date, and does not look at the formula that the loop calls;
-    so the name carries a digest of the formula's byte code.
+    so the name carries a digest of the formula's byte code, and of that of the functions it calls.
     """
-    code = rule.__code__
-    digest = hashlib.sha256(code.co_code + repr((code.co_consts, code.co_names)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("".join(_byte_code(rule)).encode()).hexdigest()[:12]
     template = _LOOPS[slots]
-    scope = {**globals(), "formula": numba.njit(error_model="numpy")(rule), "width": coefficients}
-    loop = FunctionType(template.__code__, scope, f"{template.__name__}_{coefficients}_{digest}")
-    loop.__qualname__ = loop.__name__
-    loop.__module__ = __name__
+    name = f"{template.__name__}_{coefficients}_{digest}"
+    loop = _with_compiled_callees(template, name, {"formula": jitted(rule), "width": coefficients})
     update: Update = numba.njit(error_model="numpy", cache=True)(loop)
     return update
+
+
+def _callees(function: Any) -> dict[str, Any]:
+    """The plain Python functions that a function finds by name in its module."""
+    named = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    return {name: found for name, found in named.items() if isinstance(found, FunctionType) and found not in _BY_TYPE}
+
+
+def _byte_code(function: Any) -> Iterator[str]:
+    code = function.__code__
+    yield repr((code.co_code, code.co_consts, code.co_names))
+    for callee in _callees(function).values():
+        yield from _byte_code(callee)
+
+
+def jitted(function: Any) -> Any:
+    """Compile a formula, and the functions that it calls, for use in a loop."""
+    return numba.njit(error_model="numpy")(_with_compiled_callees(function, function.__name__, {}))
+
+
+def _with_compiled_callees(function: Any, name: str, names: dict[str, Any]) -> Any:
+    """Copy a function, with compiled functions in place of the plain ones that it calls, and with other `names`."""
+    compiled = {name: jitted(callee) for name, callee in _callees(function).items()}
+    copy = FunctionType(function.__code__, {**function.__globals__, **compiled, **names}, name)
+    copy.__qualname__ = copy.__name__
+    copy.__module__ = __name__
+    return copy

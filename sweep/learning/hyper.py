@@ -51,6 +51,8 @@ class Domain:
         >>> Domain(0.0, 1.0, high_open=True).rule("decay")
         '0 <= decay < 1'
         """
+        if self == FLAG:
+            return f"{name} = true or false"
         left = "" if self.low == -math.inf else f"{self.low:g} {'<' if self.low_open else '<='} "
         right = "" if self.high == math.inf else f" {'<' if self.high_open else '<='} {self.high:g}"
         text = f"{left}{name}{right}"
@@ -64,6 +66,7 @@ class Domain:
 POSITIVE = Domain(0.0, math.inf, low_open=True, high_open=True)
 NOT_NEGATIVE = Domain(0.0, math.inf, high_open=True)
 FRACTION = Domain(0.0, 1.0, high_open=True)
+FLAG = Domain(0.0, 1.0, integer=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Fixed:
     def resolved(self, epochs: int) -> Fixed:
         """The same value in plain numbers for a training of `epochs` epochs."""
         scale = {"": 1.0, "epochs": float(epochs), "per epoch": 1.0 / epochs}[self.unit]
-        return Fixed(self.value * scale)
+        return Fixed(self.value * scale) if self.unit else self
 
 
 Search = Range | Choices | Fixed
@@ -136,12 +139,20 @@ class Hyperparameter:
     vector: bool = False
     padding: float = math.nan
 
+    @property
+    def flag(self) -> bool:
+        """Whether it is a matter of true or false (kept as 1 or 0)."""
+        return self.domain == FLAG
+
     def check(self, owner: str, value: Scalar | Sequence[Scalar]) -> None:
         """Raise `UsageError` unless every value lies in the domain."""
         elements = value if isinstance(value, tuple | list) else (value,)
         for element in elements:
-            if not isinstance(element, np.ndarray | np.number | int | float) or isinstance(element, bool):
-                raise UsageError(f"{owner}.{self.name} = {element!r}: must be a number")
+            said = isinstance(element, bool) and not self.flag
+            if said or not isinstance(element, np.ndarray | np.number | int | float):
+                raise UsageError(
+                    f"{owner}.{self.name} = {element!r}: must be {'true or false' if self.flag else 'a number'}"
+                )
             if not self.domain.contains(np.asarray(element)):
                 raise UsageError(f"{owner}.{self.name} = {element}: must obey {self.domain.rule(self.name)}")
 
@@ -181,10 +192,30 @@ def hyper(
     return dataclasses.field(default=default, metadata={"hyper": declared}, kw_only=kw_only)
 
 
+def flag(default: bool, help: str) -> Any:
+    """Declare a keyword-only field that is true or false, and not searched unless a study says so."""
+    return hyper(default, help, domain=FLAG, kw_only=True)
+
+
 def hyperparameters(rule: Any) -> tuple[Hyperparameter, ...]:
     """The hyperparameters of a schedule or an optimizer (a class or an instance), in the order of its fields."""
     declared = (field for field in dataclasses.fields(rule) if "hyper" in field.metadata)
     return tuple(Hyperparameter(name=f.name, **f.metadata["hyper"]) for f in declared)
+
+
+def telling(rule: Any) -> dict[str, Any]:
+    """The constants of a record that are worth telling: without the knobs that are left at their neutral value.
+
+    >>> from sweep.learning.optimizers import Momentum
+    >>> telling(Momentum()), telling(Momentum(momentum=0.5, nesterov=True))
+    ({'momentum': 0.9}, {'momentum': 0.5, 'nesterov': True})
+    """
+    found: dict[str, Any] = {}
+    for parameter in hyperparameters(rule):
+        value = getattr(rule, parameter.name)
+        if value != parameter.default or not isinstance(parameter.search, Fixed):
+            found[parameter.name] = bool(value) if parameter.flag else value
+    return found
 
 
 def check(rule: Any, owner: str) -> None:

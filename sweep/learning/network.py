@@ -180,6 +180,12 @@ class Architecture:
         """Weights and biases of one network."""
         return sum((inputs + 1) * outputs for inputs, outputs in self.layers)
 
+    @property
+    def biases(self) -> Array:
+        """Which parameters are biases, shape ``(parameters,)``."""
+        layers = [np.repeat([False, True], [inputs * outputs, outputs]) for inputs, outputs in self.layers]
+        return np.concatenate(layers)
+
     def initial(self, seed: np.random.SeedSequence) -> Array:
         """Draw the initial parameters of one network, flat: each layer's weights row by row, then its biases."""
         random = np.random.default_rng(seed)

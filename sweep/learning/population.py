@@ -1,7 +1,8 @@
 """A population: trials stacked, with the state of their optimizers and schedules.
 
-Trials are sorted by optimizer, so that each optimizer works on a contiguous slice of rows. A schedule needs no such
-place: it only fills its rows of the matrix of rates. Stopped trials are taken out by index.
+Trials are sorted by optimizer, and by what of its state they use, so that each optimizer works on a contiguous slice of
+rows and what a trial leaves unused is not there. A schedule needs no such place: it only fills its rows of the matrix
+of rates. Stopped trials are taken out by index.
 """
 
 from __future__ import annotations
@@ -9,42 +10,109 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.executors import Update, update_function
+from sweep.learning.executors import State, Update, update_function
 from sweep.learning.hyper import Array, stack
 from sweep.learning.network import Architecture, StackedNetwork
-from sweep.learning.optimizers import Optimizer
-from sweep.learning.schedules import Schedule, State
+from sweep.learning.optimizer import Optimizer
+from sweep.learning.schedule import Schedule
+from sweep.learning.schedule import State as ScheduleState
 
 
 @dataclass
-class _OptimizerGroup:
-    """The rows of one optimizer: a slice, the hyperparameters as columns, the state, and the update."""
+class OptimizerGroup:
+    """The rows of one optimizer that use the same of its state.
 
+    Attributes
+    ----------
+    kind : tuple
+        What the rows have in common.
+    rows : slice
+    rule : Optimizer
+        The hyperparameters as ``(rows, 1)`` columns.
+    state : tuple of arrays, shape (rows, parameters)
+        None where the formula's state array is not used.
+    coefficients : array, shape (steps, rows, coefficients)
+        For the steps of the coming epoch.
+    weight_decay : _WeightDecay, optional
+        Where there is any.
+    """
+
+    kind: tuple[Any, ...]
     rows: slice
     rule: Optimizer
-    state: tuple[Array, ...]
+    state: State
     update: Update
+    weight_decay: _WeightDecay | None
     coefficients: Array = field(default_factory=lambda: np.empty(0))
 
     @classmethod
-    def of(cls, rows: slice, rules: Sequence[Optimizer], parameters: Array) -> _OptimizerGroup:
+    def of(
+        cls, rows: slice, rules: Sequence[Optimizer], network: StackedNetwork, compiled: bool | None
+    ) -> OptimizerGroup:
+        """Form a group with fresh state; `rules` are those of its rows."""
         rule = stack(rules)
         count = rows.stop - rows.start
-        like = parameters[rows]
-        state = tuple(np.zeros_like(like) + np.asarray(value).astype(like.dtype) for value in rule.start())
+        like = network.parameters[rows]
+        state = tuple(_filled(like, value) for value in rule.start())
         width = len(rule.coefficients(np.ones((count, 2)), np.arange(2)))
-        return cls(rows, rule, state, update_function(rule.formula, len(state), width))
+        update = update_function(rule.formula, len(state), width, compiled=compiled)
+        decays = bool(np.any(rule.weight_decay))
+        weight_decay = _WeightDecay.of(rule, network.architecture) if decays else None
+        return cls(_kind(rules[0]), rows, rule, state, update, weight_decay)
 
-    def prepare(self, rates: Array, count: Array, dtype: str) -> None:
-        """Work the coefficients of an epoch's steps out, in float64: shape ``(steps, rows, coefficients)``."""
+    def prepare(self, rates: Array, count: Array, samples: Array, dtype: str) -> None:
+        """Work the coefficients of an epoch's steps out, in float64."""
         shape = rates[self.rows].shape
         columns = self.rule.coefficients(rates[self.rows], count)
         spread = [np.broadcast_to(column, shape).T for column in columns]
         self.coefficients = np.ascontiguousarray(np.stack(spread, axis=-1).astype(dtype))
+        if self.weight_decay:
+            self.weight_decay.prepare(rates[self.rows], samples, dtype)
+
+    def step(self, network: StackedNetwork, step: int) -> None:
+        """Move the group's rows of the parameters."""
+        parameters, gradient = network.parameters[self.rows], network.gradient[self.rows]
+        if self.weight_decay:
+            self.weight_decay.apply(parameters, gradient, step)
+        self.update(parameters, gradient, self.state, self.coefficients[step])
+
+
+def _filled(like: Array, value: Any) -> Array | None:
+    """An array of state at its start, or none."""
+    return None if value is None else np.zeros_like(like) + np.asarray(value).astype(like.dtype)
+
+
+@dataclass
+class _WeightDecay:
+    """Weight decay of some rows: what each step adds to the gradients, and what it takes off the parameters before.
+
+    `share` is 1, or 0 at the biases of rows that leave them alone, shape ``(rows, parameters)``; `added` and `removed`
+    have the shape ``(steps, rows, 1)``.
+    """
+
+    rule: Optimizer
+    share: Array
+    added: Array = field(default_factory=lambda: np.empty(0))
+    removed: Array = field(default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def of(cls, rule: Optimizer, architecture: Architecture) -> _WeightDecay:
+        spared = architecture.biases & np.equal(rule.weight_decay_biases, 0.0)
+        return cls(rule, np.where(spared, 0.0, 1.0).astype(architecture.dtype))
+
+    def prepare(self, rates: Array, samples: Array, dtype: str) -> None:
+        pulls = self.rule.weight_pulls(rates, samples)
+        self.added, self.removed = (np.broadcast_to(pull, rates.shape).T[:, :, None].astype(dtype) for pull in pulls)
+
+    def apply(self, parameters: Array, gradient: Array, step: int) -> None:
+        decaying = self.share * parameters
+        gradient += self.added[step] * decaying
+        parameters -= self.removed[step] * decaying
 
 
 @dataclass
@@ -53,7 +121,7 @@ class _ScheduleGroup:
 
     rows: Array
     rule: Schedule
-    state: State
+    state: ScheduleState
 
 
 class Population:
@@ -67,25 +135,42 @@ class Population:
         Row ``place * replicates + replicate``.
     """
 
-    def __init__(self, trials: Array, configurations: Sequence[Configuration], network: StackedNetwork) -> None:
+    def __init__(
+        self,
+        trials: Array,
+        configurations: Sequence[Configuration],
+        network: StackedNetwork,
+        compiled: bool | None = None,
+    ) -> None:
         self.trials = trials
         self.network = network
+        self.optimizers: list[OptimizerGroup] = []
         self._configurations = configurations
-        self._optimizers: list[_OptimizerGroup] = []
+        self._compiled = compiled
         self._schedules: list[_ScheduleGroup] = []
+        self._last = np.empty((network.rows, 0)), np.empty(0)  # the rates and the count of the epoch's last update
 
     @classmethod
     def of(
-        cls, configurations: Sequence[Configuration], architecture: Architecture, initial: Array, loss: Array
+        cls,
+        configurations: Sequence[Configuration],
+        architecture: Architecture,
+        initial: Array,
+        losses: tuple[Array, Array],
+        compiled: bool | None = None,
     ) -> Population:
         """Stack fresh trials on the initial parameters, shape ``(replicates, parameters)``.
 
-        `loss` is the validation loss of each replicate before training, shape ``(replicates,)``.
+        `losses` are the validation and the training loss of each replicate before training, shape ``(replicates,)``.
+        `compiled` chooses the executor of the updates, see `sweep.learning.executors.update_function`.
         """
-        trials = np.argsort([c.optimizer.name for c in configurations], kind="stable")
+        kinds = [_kind(c.optimizer) for c in configurations]
+        trials = np.array(sorted(range(len(kinds)), key=kinds.__getitem__))
         parameters = np.tile(initial, (len(trials), 1))
-        population = cls(trials, configurations, StackedNetwork(architecture, parameters, len(initial)))
-        population._group(np.tile(loss, len(trials))[:, None])
+        network = StackedNetwork(architecture, parameters, len(initial))
+        population = cls(trials, configurations, network, compiled)
+        validation, training = (np.tile(loss, len(trials))[:, None] for loss in losses)
+        population._group(validation, training)
         return population
 
     def _rows(self) -> list[Configuration]:
@@ -93,65 +178,90 @@ class Population:
         replicates = self.network.replicates
         return [self._configurations[t] for t in self.trials for _ in range(replicates)]
 
-    def _group(self, loss: Array) -> None:
+    def _group(self, validation: Array, training: Array) -> None:
         """Form the groups, with fresh state."""
         rows = list(enumerate(self._rows()))
-        for _, members in groupby(rows, key=lambda row: type(row[1].optimizer)):
+        for _, members in groupby(rows, key=lambda row: _kind(row[1].optimizer)):
             indices, configurations = zip(*members, strict=True)
             where = slice(indices[0], indices[-1] + 1)
             optimizers = [c.optimizer for c in configurations]
-            self._optimizers.append(_OptimizerGroup.of(where, optimizers, self.network.parameters))
+            self.optimizers.append(OptimizerGroup.of(where, optimizers, self.network, self._compiled))
         by_kind = sorted(rows, key=lambda row: row[1].schedule.name)
         for _, members in groupby(by_kind, key=lambda row: type(row[1].schedule)):
             indices, configurations = zip(*members, strict=True)
-            rule = stack([c.schedule for c in configurations])
+            schedules = [c.schedule for c in configurations]
+            rule = type(schedules[0]).stacked(schedules)
             chosen = np.array(indices)
-            self._schedules.append(_ScheduleGroup(chosen, rule, rule.start(loss[chosen])))
+            self._schedules.append(_ScheduleGroup(chosen, rule, rule.start(validation[chosen], training[chosen])))
         self._base = np.array([[c.learning_rate] for _, c in rows])
 
-    def rates(self, times: Array, *, per_trial: bool = False) -> Array:
+    def rates(self, times: Array, count: Array, *, per_trial: bool = False) -> Array:
         """The learning rate of every row at the times (epochs), shape ``(rows, times)``, float64.
 
-        With `per_trial`, shape ``(trials, replicates, times)``. Give at least two times: for a single number NumPy
-        takes other paths (a power of 2 becomes a product), and a lone trial would differ from one in company.
+        `count` is the number of updates before each time. With `per_trial`, shape ``(trials, replicates, times)``. Give
+        at least two times: for a single number NumPy takes other paths (a power of 2 becomes a product), and a lone
+        trial would differ from one in company.
         """
         factors = np.empty((self.network.rows, len(times)))
         for group in self._schedules:
             factors[group.rows] = group.rule.factor(times, group.state)
         rates = np.asarray(self._base * factors)
+        for optimizer in self.optimizers:
+            rates[optimizer.rows] = optimizer.rule.rates(rates[optimizer.rows], count)
         return rates.reshape(len(self.trials), self.network.replicates, -1) if per_trial else rates
 
-    def prepare(self, rates: Array, count: Array) -> None:
-        """Get ready for an epoch's steps, from their rates and the number of updates before each."""
-        for group in self._optimizers:
-            group.prepare(rates, count, str(self.network.parameters.dtype))
+    def prepare(self, rates: Array, count: Array, samples: Array) -> None:
+        """Get ready for an epoch's steps, from their rates, the number of updates before each, and minibatch sizes.
+
+        One time more than there are steps is given; see `rates`.
+        """
+        self._last = rates[:, -2:-1], count[-2:-1]
+        for group in self.optimizers:
+            group.prepare(rates, count, samples, str(self.network.parameters.dtype))
+
+    def effective_rates(self) -> Array:
+        """Each parameter's effective rate at the last update of the epoch, shape ``(rows, parameters)``, float64."""
+        found, (rates, count) = np.empty(self.network.parameters.shape), self._last
+        for group in self.optimizers:
+            found[group.rows] = group.rule.effective(rates[group.rows], count, group.state)
+        return found
 
     def update(self, step: int) -> None:
         """Move the parameters by one step, from the network's gradient."""
-        network = self.network
-        for group in self._optimizers:
-            rows = group.rows
-            group.update(network.parameters[rows], network.gradient[rows], group.state, group.coefficients[step])
+        for group in self.optimizers:
+            group.step(self.network, step)
 
-    def observe(self, loss: Array) -> None:
-        """Show each schedule its rows' validation loss after an epoch, shape ``(rows,)``."""
+    def observe(self, validation: Array, training: Array) -> None:
+        """Show each schedule its rows' losses after an epoch, shape ``(rows,)``."""
         for group in self._schedules:
-            group.state = group.rule.observe(group.state, loss[group.rows, None])
+            losses = validation[group.rows, None], training[group.rows, None]
+            group.state = group.rule.observe(group.state, *losses)
 
     def keep(self, which: Array) -> None:
         """Let go of all trials but those that `which` marks, shape ``(trials,)``; states move with their rows."""
         rows = np.repeat(which, self.network.replicates)
-        optimizers, schedules = self._optimizers, self._schedules
+        optimizers, schedules = self.optimizers, self._schedules
+        self._last = self._last[0][rows], self._last[1]
         kept = self.network.parameters[rows]
         self.network = StackedNetwork(self.network.architecture, kept, self.network.replicates)
         self.trials = self.trials[which]
-        self._optimizers, self._schedules = [], []
+        self.optimizers, self._schedules = [], []
         if not len(self.trials):
             return
-        self._group(np.zeros((len(kept), 1)))
-        states = {type(g.rule): tuple(slot[rows[g.rows]] for slot in g.state) for g in optimizers}
-        for optimizer in self._optimizers:
-            optimizer.state = states[type(optimizer.rule)]
+        self._group(*(np.zeros((len(kept), 1)),) * 2)
+        states = {g.kind: _kept(g.state, rows[g.rows]) for g in optimizers}
+        for optimizer in self.optimizers:
+            optimizer.state = states[optimizer.kind]
         held = {type(g.rule): tuple(slot[rows[g.rows]] for slot in g.state) for g in schedules}
         for schedule in self._schedules:
             schedule.state = held[type(schedule.rule)]
+
+
+def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
+    """What rows of one group have in common: the optimizer, which of its state is used, and whether weights decay."""
+    unused = tuple(value is None for value in optimizer.start())
+    return optimizer.name, unused, bool(optimizer.weight_decay)
+
+
+def _kept(state: State, rows: Array) -> State:
+    return tuple(None if slot is None else slot[rows] for slot in state)

@@ -1,93 +1,30 @@
-"""Learning-rate schedules: the rate as a function of time.
+"""The learning-rate schedules: one small class each, and the table of them. What one is: `sweep.learning.schedule`.
 
-A schedule is a function of time to a *factor* of the base learning rate; ``factor(0) = 1`` without a warm-up. Time is
-in epochs, a float: it moves within an epoch. Times may be an array, and so may the constants (a ``(trials, 1)`` column
-each, see `sweep.learning.hyper.stack`); the formulas are element-wise.
-
-All but one are open-loop: the factor follows from the time alone. `Plateau` watches the validation loss. Both kinds
-have one interface, in which an open-loop schedule has an empty state:
-
-====================  =================================================================================
-``start(loss)``       once, with the validation loss before training; returns the first state
-``factor(time, s)``   for each time of the coming epoch; depends on the state but does not change it
-``observe(s, loss)``  after each epoch, with its validation loss; returns the next state
-====================  =================================================================================
-
-Every schedule may begin with a linear warm-up: for `warmup` epochs the factor rises from 0 to 1, and only then does
-the schedule's own clock start.
-
-To add a schedule: write one class here and put it in `SCHEDULES`. Nothing else. Write an array to the power of a
-constant as ``np.float_power(array, constant)``: for ``**`` NumPy has short cuts that it takes for one trial and not for
-several.
+`Plateau`, which watches a loss, and `Join`, which puts schedules one after the other, have files of their own. The
+libraries' schedules are these with other words and units (steps); `sweep.parity` translates. To add a schedule:
+write one class here and put it in `SCHEDULES`. Nothing else.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
 
 from sweep.errors import UsageError
-from sweep.learning.hyper import NOT_NEGATIVE, POSITIVE, Array, Choices, Domain, Fixed, Range, Scalar, check, hyper
+from sweep.learning.hyper import NOT_NEGATIVE, POSITIVE, Array, Choices, Domain, Range, Scalar, flag, hyper
+from sweep.learning.joined import Join
+from sweep.learning.plateau import Plateau
+from sweep.learning.schedule import ROUNDING, Annealed, Falling, Schedule, State, periods
 
-State = tuple[Array, ...]
+__all__ = [
+    "SCHEDULES", "Constant", "Cosine", "CosineRestarts", "Exponential", "InverseScaling", "InverseTime", "Join",
+    "Linear", "Piecewise", "Plateau", "Polynomial", "Ramps", "Schedule", "Step",
+]  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Schedule(ABC):
-    """A learning-rate schedule; the abstract root. Subclasses give `name` and `decay`."""
-
-    name: ClassVar[str]
-
-    warmup: Scalar = hyper(
-        0.0, "epochs of linear warm-up from 0 to the base rate", domain=NOT_NEGATIVE, search=Fixed(0.0), kw_only=True
-    )
-
-    def __post_init__(self) -> None:
-        check(self, self.name)
-
-    @abstractmethod
-    def decay(self, time: Array, state: State) -> Array:
-        """The factor at `time` epochs after the warm-up has ended, ``time >= 0``; 1 at 0."""
-
-    def start(self, loss: Array) -> State:
-        """The state before training, from the validation loss before training, shape ``(trials, 1)``."""
-        del loss
-        return ()
-
-    def observe(self, state: State, loss: Array) -> State:
-        """The state after an epoch, from its validation loss, shape ``(trials, 1)``."""
-        del loss
-        return state
-
-    @final
-    def factor(self, time: Scalar, state: State = ()) -> Array:
-        """The factor of the base rate at `time` epochs, warm-up included.
-
-        Parameters
-        ----------
-        time : float or array
-            Epochs since the start, not negative. Broadcasts with the constants: ``(steps,)`` against ``(trials, 1)``.
-        state : tuple of arrays
-            What `start` or `observe` returned last. Left out: the schedule has observed nothing.
-
-        Returns
-        -------
-        array
-            Not negative, of the broadcast shape.
-        """
-        now = np.asarray(time, dtype=np.float64)
-        running = self.decay(np.maximum(now - self.warmup, 0.0), state)
-        ramp = now / np.where(np.equal(self.warmup, 0.0), 1.0, self.warmup)
-        return np.where(now < self.warmup, ramp, running)
-
-    def _progress(self, time: Array, duration: Scalar) -> Array:
-        """How much of `duration`, which counts from the start of the warm-up, has passed: from 0 to 1."""
-        left = np.maximum(duration - self.warmup, 0.0)
-        return np.where(time < left, time / np.where(left > 0.0, left, 1.0), 1.0)
+FAR = 1e30  # epochs: a time that never comes
 
 
 @final
@@ -104,7 +41,7 @@ class Constant(Schedule):
 
 @final
 @dataclass(frozen=True)
-class Step(Schedule):
+class Step(Falling):
     """Step decay, the staircase: every `every` epochs the rate is divided by `divisor`.
 
     ``factor = (1 / divisor) ** floor(time / every)``
@@ -125,14 +62,14 @@ class Step(Schedule):
         search=Range(1.25, 10.0, log=True),
     )
 
-    def decay(self, time: Array, state: State) -> Array:
+    def fall(self, time: Array) -> Array:
         """Divide the rate once more at each multiple of `every`."""
-        return (1.0 / self.divisor) ** np.floor(time / self.every)
+        return (1.0 / self.divisor) ** periods(time, self.every)
 
 
 @final
 @dataclass(frozen=True)
-class Exponential(Schedule):
+class Exponential(Falling):
     """Exponential decay.
 
     ``factor = exp(-rate * time)``
@@ -147,17 +84,17 @@ class Exponential(Schedule):
         0.05, "decay per epoch", domain=NOT_NEGATIVE, search=Range(0.1, 10.0, log=True, unit="per epoch")
     )
 
-    def decay(self, time: Array, state: State) -> Array:
+    def fall(self, time: Array) -> Array:
         """Fall by the same share in every epoch."""
         return np.exp(-self.rate * time)
 
 
 @final
 @dataclass(frozen=True)
-class InverseTime(Schedule):
+class InverseTime(Falling):
     """1/t decay: falls more slowly than the exponential.
 
-    ``factor = 1 / (1 + rate * time)``
+    ``factor = 1 / (1 + rate * time)``; with `every`, time counts in whole multiples of it (a staircase).
 
     >>> InverseTime(rate=0.5).factor(2.0).tolist()
     0.5
@@ -168,10 +105,37 @@ class InverseTime(Schedule):
     rate: Scalar = hyper(
         0.1, "k of 1/(1 + kt), per epoch", domain=NOT_NEGATIVE, search=Range(0.1, 100.0, log=True, unit="per epoch")
     )
+    every: Scalar = hyper(0.0, "epochs between two drops; 0: no staircase", domain=NOT_NEGATIVE)
+
+    def fall(self, time: Array) -> Array:
+        """Fall like one over the time."""
+        smooth = np.equal(self.every, 0.0)
+        length = np.where(smooth, 1.0, self.every)
+        return 1.0 / (1.0 + self.rate * np.where(smooth, time, length * periods(time, length)))
+
+
+@final
+@dataclass(frozen=True)
+class InverseScaling(Schedule):
+    """A power of the epoch, changed only between epochs: scikit-learn's ``invscaling``.
+
+    ``factor = (1 + samples * epoch) ** -power``, epoch the whole number of epochs passed. scikit-learn counts the
+    samples of the training part, which makes the first drop very large; the default here counts epochs.
+
+    >>> InverseScaling(power=0.5).factor([0.0, 2.9, 3.0]).round(4).tolist()
+    [1.0, 0.5774, 0.5]
+    """
+
+    name: ClassVar[str] = "inverse_scaling"
+
+    power: Scalar = hyper(0.5, "the power of the epoch", domain=NOT_NEGATIVE, search=Range(0.1, 2.0, log=True))
+    samples: Scalar = hyper(
+        1.0, "what an epoch counts for (scikit-learn: samples of the training part)", domain=POSITIVE
+    )
 
     def decay(self, time: Array, state: State) -> Array:
-        """Fall like one over the time."""
-        return 1.0 / (1.0 + self.rate * time)
+        """Fall like a power of the epochs passed."""
+        return np.asarray(np.float_power(1.0 + self.samples * periods(time, 1.0), -np.asarray(self.power)))
 
 
 @final
@@ -194,7 +158,7 @@ class Piecewise(Schedule):
         "epochs at which the rate changes",
         domain=NOT_NEGATIVE,
         search=Range(0.1, 0.95, integer=True, unit="epochs"),
-        padding=1e30,
+        padding=FAR,
     )
     factors: tuple[Scalar, ...] = hyper(
         (0.1, 0.01),
@@ -203,67 +167,82 @@ class Piecewise(Schedule):
         search=Range(1e-3, 3.0, log=True),
         padding=1.0,
     )
+    after: Scalar = flag(False, "change after the update at a boundary, one update later (TensorFlow 1, Keras: true)")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.boundaries) != len(self.factors):
-            counts = f"{len(self.boundaries)} boundaries and {len(self.factors)} factors"
-            raise UsageError(f"piecewise: {counts}: give one factor for each boundary")
+        _one_each(self.name, "boundary", self.boundaries, self.factors)
 
     def decay(self, time: Array, state: State) -> Array:
-        """Count the boundaries reached; look the factor up."""
-        reached = sum((np.where(time >= b, 1.0, 0.0) for b in self.boundaries), np.zeros_like(time))
+        """Count the boundaries reached, or passed; look the factor up."""
+        late = np.where(self.after, ROUNDING, -ROUNDING)
+        reached = sum((np.where(time >= b + late, 1.0, 0.0) for b in self.boundaries), np.zeros_like(time))
         factor = np.ones_like(time)
         for i, value in enumerate(self.factors, start=1):
             factor = np.where(reached >= i, value, factor)
         return factor
 
 
+def _one_each(name: str, place: str, places: tuple[Scalar, ...], factors: tuple[Scalar, ...]) -> None:
+    if len(places) != len(factors):
+        plural = "boundaries" if place == "boundary" else f"{place}s"
+        counts = f"{len(places)} {plural} and {len(factors)} factors"
+        raise UsageError(f"{name}: {counts}: give one factor for each {place}")
+
+
 @final
 @dataclass(frozen=True)
-class Plateau(Schedule):
-    """The babysitter, automated: when the validation loss has levelled off, multiply the rate by `drop`.
+class Ramps(Schedule):
+    """Manual scheduling without jumps: from 1 at time 0 the factor goes to each factor at its time, and stays there.
 
-    An epoch is *better* when ``loss < best * (1 - threshold)``; `best` starts at the loss before training. After more
-    than `patience` epochs in a row that were not better, the rate is multiplied and the count starts again (the
-    counting of PyTorch's ``ReduceLROnPlateau``). A loss that is not a number is not better.
+    Straight lines, or half cosines with `cosine`. Two ramps, up and down, are the one-cycle policy (Smith and Topin
+    2019). The order of the times is immaterial.
+
+    >>> Ramps(times=(10.0, 30.0), factors=(3.0, 0.0)).factor([0.0, 5.0, 10.0, 20.0, 40.0]).tolist()
+    [1.0, 2.0, 3.0, 1.5, 0.0]
     """
 
-    name: ClassVar[str] = "plateau"
+    name: ClassVar[str] = "ramps"
 
-    drop: Scalar = hyper(
-        0.5, "what a plateau multiplies the rate by", domain=Domain(0.0, 1.0, low_open=True), search=Range(0.1, 0.8)
+    times: tuple[Scalar, ...] = hyper(
+        (10.0, 30.0),
+        "epochs at which the ramps end",
+        domain=NOT_NEGATIVE,
+        search=Range(0.1, 1.0, unit="epochs"),
+        padding=FAR,
     )
-    patience: Scalar = hyper(
-        3.0,
-        "epochs without progress that are tolerated",
-        domain=Domain(0.0, integer=True, high_open=True),
-        search=Range(0.03, 0.2, integer=True, unit="epochs"),
+    factors: tuple[Scalar, ...] = hyper(
+        (10.0, 0.0),
+        "the factor at each of these times",
+        domain=NOT_NEGATIVE,
+        search=Range(1e-3, 10.0, log=True),
+        padding=1.0,
     )
-    threshold: Scalar = hyper(
-        1e-3, "relative progress that counts", domain=Domain(0.0, 1.0), search=Choices((0.0, 1e-3, 1e-2))
-    )
+    cosine: Scalar = flag(False, "half cosines in place of straight lines (PyTorch's OneCycleLR: true)")
 
-    def start(self, loss: Array) -> State:
-        """Scale 1, best = the loss before training, no bad epoch."""
-        return np.ones_like(loss), np.array(loss), np.zeros_like(loss)
-
-    def observe(self, state: State, loss: Array) -> State:
-        """Count a bad epoch, or multiply the rate when there were too many."""
-        scale, best, bad = state
-        better = loss < best * (1.0 - self.threshold)
-        bad = np.where(better, 0.0, bad + 1.0)
-        fires = bad > self.patience
-        return np.where(fires, scale * self.drop, scale), np.where(better, loss, best), np.where(fires, 0.0, bad)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_each(self.name, "time", self.times, self.factors)
 
     def decay(self, time: Array, state: State) -> Array:
-        """Hold the factor that the losses so far have earned."""
-        return np.ones_like(time) * (state[0] if state else 1.0)
+        """Walk the ramps, one after the other."""
+        ends = np.sort(np.stack(np.broadcast_arrays(*self.times)), axis=0) if self.times else ()
+        begin, level, factor = 0.0 * time, np.ones_like(time), np.ones_like(time)
+        for end, goal in zip(ends, self.factors, strict=True):
+            goal = np.where(end >= FAR, level, goal)
+            length = end - begin
+            share = np.clip((time - begin) / np.where(length > 0.0, length, 1.0), 0.0, 1.0)
+            share = np.where(length > 0.0, share, 1.0)
+            shape = np.where(self.cosine, 0.5 * (1.0 - np.cos(math.pi * share)), share)
+            reached = np.where(share < 1.0, level + (goal - level) * shape, goal)
+            factor = np.where(time >= begin, reached, factor)
+            begin, level = end, goal
+        return factor
 
 
 @final
 @dataclass(frozen=True)
-class Linear(Schedule):
+class Linear(Annealed):
     """Linear decay from 1 to `end` at epoch `duration` (warm-up included), constant after it.
 
     ``factor = 1 + (end - 1) * progress``
@@ -271,36 +250,116 @@ class Linear(Schedule):
 
     name: ClassVar[str] = "linear"
 
-    end: Scalar = hyper(0.0, "factor at the end", domain=NOT_NEGATIVE, search=Choices((0.0, 0.01, 0.1)))
-    duration: Scalar = hyper(
-        30.0, "epoch at which the end is reached", domain=POSITIVE, search=Fixed(1.0, unit="epochs")
-    )
-
     def decay(self, time: Array, state: State) -> Array:
         """Fall along a straight line."""
-        return 1.0 + (self.end - 1.0) * self._progress(time, self.duration)
+        return 1.0 + (self.end - 1.0) * self.progress(time)
 
 
 @final
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class Polynomial(Annealed):
+    """Polynomial decay from 1 to `end` at epoch `duration`, constant after it, or again and again with `cycle`.
+
+    ``factor = end + (1 - end) * (1 - progress) ** power``; with `cycle`, after the n-th duration the way becomes n + 1
+    durations long, all of it counted from the start (TensorFlow 1, Keras): the rate jumps up, to less each time.
+    """
+
+    name: ClassVar[str] = "polynomial"
+
+    power: Scalar = hyper(2.0, "1 is linear decay", domain=POSITIVE, search=Choices((0.5, 2.0, 3.0)), kw_only=True)
+    cycle: Scalar = flag(False, "begin again at the end, with a longer way")
+
+    def decay(self, time: Array, state: State) -> Array:
+        """Fall along a power of what is left."""
+        left = np.where(self.left() > 0.0, self.left(), 1.0)
+        on_the_way = np.maximum(time - self.hold, 0.0)
+        rounds = np.maximum(np.ceil((on_the_way - ROUNDING) / left), 1.0)
+        again = np.minimum(on_the_way / (left * rounds), 1.0)
+        progress = np.where(np.greater(self.cycle, 0.0) & (self.left() > 0.0), again, self.progress(time))
+        return np.asarray(self.end + (1.0 - self.end) * np.float_power(1.0 - progress, self.power))
+
+
+@final
+@dataclass(frozen=True)
+class Cosine(Annealed):
     """Cosine decay (Loshchilov and Hutter 2017, eq. 5, one cycle) from 1 to `end` at epoch `duration`.
 
-    ``factor = end + (1 - end) * (1 + cos(pi * progress)) / 2``, constant after `duration` (warm-up included).
+    ``factor = end + (1 - end) * ((1 + cos(pi * progress)) / 2) ** exponent``, constant after `duration` (warm-up
+    included), or up again in as many epochs with `bounce`.
     """
 
     name: ClassVar[str] = "cosine"
 
-    end: Scalar = hyper(0.0, "factor at the end", domain=NOT_NEGATIVE, search=Choices((0.0, 0.01, 0.1)))
-    duration: Scalar = hyper(
-        30.0, "epoch at which the end is reached", domain=POSITIVE, search=Fixed(1.0, unit="epochs")
-    )
+    exponent: Scalar = hyper(1.0, "above 1: lower soon (an option of Optax)", domain=POSITIVE, kw_only=True)
+    bounce: Scalar = flag(False, "go up again after the end, and down, for ever (PyTorch: true)")
 
     def decay(self, time: Array, state: State) -> Array:
         """Fall along half a cosine."""
-        return self.end + (1.0 - self.end) * 0.5 * (1.0 + np.cos(math.pi * self._progress(time, self.duration)))
+        endless = np.maximum(time - self.hold, 0.0) / np.where(self.left() > 0.0, self.left(), 1.0)
+        going = np.greater(self.bounce, 0.0) & (self.left() > 0.0)
+        return self._at(np.where(going, endless, self.progress(time)))
+
+    def _at(self, progress: Array) -> Array:
+        shape = np.float_power(0.5 * (1.0 + np.cos(math.pi * progress)), self.exponent)
+        return np.asarray(self.end + (1.0 - self.end) * shape)
+
+
+@final
+@dataclass(frozen=True)
+class CosineRestarts(Schedule):
+    """Cosine decay with warm restarts (Loshchilov and Hutter 2017): from a peak to `end`, again and again.
+
+    The i-th period, counted from 0, is ``first * period_factor ** i`` epochs long and begins at ``peak_factor ** i``::
+
+        factor = end + (1 - end) * peak_factor ** i * (1 + cos(pi * progress in the period)) / 2
+    """
+
+    name: ClassVar[str] = "cosine_restarts"
+
+    first: Scalar = hyper(
+        10.0, "epochs of the first period", domain=POSITIVE, search=Range(0.1, 0.5, integer=True, unit="epochs")
+    )
+    period_factor: Scalar = hyper(
+        2.0,
+        "how much longer each period is (PyTorch 1)",
+        domain=Domain(1.0, high_open=True),
+        search=Choices((1.0, 2.0)),
+    )
+    peak_factor: Scalar = hyper(
+        1.0, "how much lower each peak is", domain=Domain(0.0, 1.0, low_open=True), search=Choices((0.5, 1.0))
+    )
+    end: Scalar = hyper(0.0, "factor at the end of each period", domain=NOT_NEGATIVE, search=Choices((0.0, 0.01, 0.1)))
+
+    def decay(self, time: Array, state: State) -> Array:
+        """Fall along half a cosine in each period."""
+        count = self._restarts(time)
+        begin = self._begin(count)
+        length = self._begin(count + 1.0) - begin
+        shape = 0.5 * (1.0 + np.cos(math.pi * np.clip((time - begin) / length, 0.0, 1.0)))
+        peak = np.float_power(self.peak_factor, count)
+        return np.asarray(self.end + (1.0 - self.end) * peak * shape)
+
+    def _begin(self, count: Array) -> Array:
+        """When the period of that number begins: a sum of a geometric series."""
+        equal = np.equal(self.period_factor, 1.0)
+        growth = np.where(equal, 2.0, self.period_factor)
+        total = (np.float_power(growth, np.where(equal, 1.0, count)) - 1.0) / (growth - 1.0)
+        return np.asarray(self.first * np.where(equal, count, total))
+
+    def _restarts(self, time: Array) -> Array:
+        """How many periods have passed: estimated by a logarithm, then counted, as its rounding may be one off."""
+        equal = np.equal(self.period_factor, 1.0)
+        growth = np.where(equal, 2.0, self.period_factor)
+        passed = time / self.first
+        count = np.floor(np.where(equal, passed, np.log1p(passed * (growth - 1.0)) / np.log(growth)))
+        count = count + np.where(time + ROUNDING >= self._begin(count + 1.0), 1.0, 0.0)
+        return np.asarray(np.maximum(count - np.where(time + ROUNDING < self._begin(count), 1.0, 0.0), 0.0))
 
 
 SCHEDULES: dict[str, type[Schedule]] = {
-    kind.name: kind for kind in (Constant, Step, Exponential, InverseTime, Piecewise, Plateau, Linear, Cosine)
-}
+    kind.name: kind
+    for kind in (
+        Constant, Step, Exponential, InverseTime, InverseScaling, Piecewise, Ramps, Plateau,
+        Linear, Polynomial, Cosine, CosineRestarts,
+    )
+}  # fmt: skip

@@ -8,7 +8,7 @@ else. Rows never meet in a sum, shapes do not decide the order of one, and a div
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +82,39 @@ class Training:
     parameters: Array
 
 
-def train(configurations: Sequence[Configuration], data: Data, settings: Settings, seed: int) -> Training:
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A training prescribed to the letter: what otherwise the seed decides. Then no trial is stopped, diverged or not.
+
+    Attributes
+    ----------
+    initial : array, shape (replicates, parameters)
+        Where the parameters start; each layer's weights row by row, then its biases.
+    orders : array of int, shape (epochs, replicates, samples)
+        Which samples of the training part an epoch uses, in which order: any number of them, one more than once.
+    """
+
+    initial: Array
+    orders: Array
+
+    def order(self, epoch: int) -> Array:
+        """The order of an epoch, counted from 1."""
+        return np.asarray(self.orders[epoch - 1])
+
+
+Watch = Callable[[int, Population], None]
+
+
+def train(
+    configurations: Sequence[Configuration],
+    data: Data,
+    settings: Settings,
+    seed: int,
+    *,
+    script: Script | None = None,
+    watch: Watch | None = None,
+    compiled: bool | None = None,
+) -> Training:
     """Train all configurations together, as one array program.
 
     A trial is *diverged* when, after an epoch, a loss is not finite, or both the training loss and the validation loss
@@ -98,6 +130,12 @@ def train(configurations: Sequence[Configuration], data: Data, settings: Setting
     settings : Settings
     seed : int
         With a configuration it decides everything.
+    script : Script, optional
+        Decides in place of the seed.
+    watch : callable, optional
+        Called with the number of epochs trained and the population, before training and after each epoch.
+    compiled : bool, optional
+        The executor of the updates; no result depends on it. Left out: compiled, if numba is there.
 
     Returns
     -------
@@ -112,28 +150,58 @@ def train(configurations: Sequence[Configuration], data: Data, settings: Setting
     if not configurations:
         raise UsageError("train: no configurations given: give at least one")
     with steady():
-        loop = _Loop(configurations, data, settings, seed)
-        for epoch in range(1, settings.epochs + 1):
-            loop.run_epoch(epoch)
+        loop = _Loop(configurations, data, settings, script or _drawn(data, settings, seed), script is None, compiled)
+        for epoch in range(settings.epochs + 1):
+            if epoch:
+                loop.run_epoch(epoch)
             if not len(loop.population.trials):
                 break
+            if watch:
+                watch(epoch, loop.population)
         return loop.finish()
+
+
+def _drawn(data: Data, settings: Settings, seed: int) -> _Drawn:
+    """What the seed decides."""
+    replicates, architecture = range(settings.replicates), settings.architecture(data)
+    initial = np.stack([architecture.initial(stream(seed, "weights", r)) for r in replicates])
+    return _Drawn(initial, len(data.train), [np.random.default_rng(stream(seed, "order", r)) for r in replicates])
+
+
+@dataclass
+class _Drawn:
+    """Drawn initial parameters, and the orders of epochs, drawn one by one."""
+
+    initial: Array
+    samples: int
+    randoms: Sequence[np.random.Generator]
+
+    def order(self, epoch: int) -> Array:
+        del epoch
+        return np.stack([random.permutation(self.samples) for random in self.randoms])
 
 
 class _Loop:
     """The state of one call of `train`: the population, the data in the network's layout, the curves so far."""
 
-    def __init__(self, configurations: Sequence[Configuration], data: Data, settings: Settings, seed: int) -> None:
+    def __init__(
+        self,
+        configurations: Sequence[Configuration],
+        data: Data,
+        settings: Settings,
+        plan: Script | _Drawn,
+        stopping: bool,
+        compiled: bool | None,
+    ) -> None:
         self.settings = settings
         self.architecture = settings.architecture(data)
         self.training = Samples.of(data.train, settings.dtype)
         self.validation = Samples.of(data.validation, settings.dtype)
-        replicates = range(settings.replicates)
-        initial = np.stack([self.architecture.initial(stream(seed, "weights", r)) for r in replicates])
-        self.orders = [np.random.default_rng(stream(seed, "order", r)) for r in replicates]
-        self.steps = -(-len(data.train) // settings.batch_size)
+        self.plan = plan
+        self.stopping = stopping
+        self.compiled = compiled
         self.result = self._empty(len(configurations))
-        self._start(configurations, initial)
+        self._start(configurations)
 
     def _empty(self, trials: int) -> Training:
         shape = (trials, self.settings.replicates, self.settings.epochs + 1)
@@ -147,14 +215,16 @@ class _Loop:
             parameters=np.zeros((*shape[:2], self.architecture.parameters), self.settings.dtype),
         )
 
-    def _start(self, configurations: Sequence[Configuration], initial: Array) -> None:
+    def _start(self, configurations: Sequence[Configuration]) -> None:
         """Evaluate the initial networks, which trials share, and build the population from them."""
+        initial = self.plan.initial.astype(self.settings.dtype)
         start = StackedNetwork(self.architecture, initial, self.settings.replicates)
         self.start_train, _ = self.training.evaluate(start)
         loss, error = self.validation.evaluate(start)
         self.start_loss = loss
-        self.population = Population.of(configurations, self.architecture, initial, loss)
-        first = self.population.rates(np.zeros(2), per_trial=True)[..., 0]
+        losses = loss, self.start_train
+        self.population = Population.of(configurations, self.architecture, initial, losses, self.compiled)
+        first = self.population.rates(np.zeros(2), np.zeros(2), per_trial=True)[..., 0]
         trials = self.population.trials
         self.result.learning_rate[trials, :, 0] = first
         self.result.train_loss[:, :, 0] = self.start_train
@@ -164,20 +234,21 @@ class _Loop:
     def run_epoch(self, epoch: int) -> None:
         """Train one epoch, evaluate, record, and let go of what has diverged."""
         population, network = self.population, self.population.network
-        count = (epoch - 1) * self.steps + np.arange(self.steps + 1)
-        rates = population.rates(count / self.steps)
-        population.prepare(rates, count)
-        order = np.stack([random.permutation(len(self.training)) for random in self.orders])
-        widest = min(self.settings.batch_size, len(self.training))
-        total = np.zeros((network.rows, widest), self.settings.dtype)
-        for step, inputs, targets in self.training.minibatches(order, self.settings.batch_size):
+        order, batch = self.plan.order(epoch), self.settings.batch_size
+        samples = order.shape[1]
+        steps = -(-samples // batch)
+        count = (epoch - 1) * steps + np.arange(steps + 1)
+        rates = population.rates(count / steps, count)
+        population.prepare(rates, count, np.minimum(batch, samples - batch * np.arange(steps + 1)))
+        total = np.zeros((network.rows, min(batch, samples)), self.settings.dtype)
+        for step, inputs, targets in self.training.minibatches(order, batch):
             losses = network.loss_and_gradient(inputs, targets)
             total[:, : losses.shape[1]] += losses
             population.update(step)
-        train_loss = total.sum(axis=1) / len(self.training)
+        train_loss = total.sum(axis=1) / samples
         loss, error = self.validation.evaluate(network)
-        population.observe(loss)
-        self._record(epoch, rates[:, self.steps - 1], train_loss, loss, error)
+        population.observe(loss, train_loss)
+        self._record(epoch, rates[:, steps - 1], train_loss, loss, error)
 
     def _record(self, epoch: int, rate: Array, train_loss: Array, loss: Array, error: Array) -> None:
         trials = self.population.trials
@@ -188,6 +259,8 @@ class _Loop:
         for curve, column in zip(curves, columns, strict=True):
             curve[trials, :, epoch] = column
         result.epochs[trials] = epoch
+        if not self.stopping:
+            return
         _, train_now, now, _ = columns
         climbed = (train_now > (1 + ROUNDING) * self.start_train) & (now > (1 + ROUNDING) * self.start_loss)
         diverged = (climbed | ~np.isfinite(train_now) | ~np.isfinite(now)).any(axis=1)
@@ -230,12 +303,13 @@ class Samples:
         return len(self.inputs)
 
     def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array]]:
-        """Walk the samples in `order`, shape ``(replicates, samples)``.
+        """Walk samples in `order`, shape ``(replicates, samples)``.
 
         Yields the step's number, its inputs ``(replicates, inputs + 1, batch)`` and targets ``(outputs, replicates,
         batch)``; many steps are gathered at once, which is cheaper than one by one.
         """
-        whole, step = len(self) // batch * batch, 0
+        samples = order.shape[1]
+        whole, step = samples // batch * batch, 0
         for start in range(0, whole, batch * GATHERED_STEPS):
             chosen = order[:, start : min(start + batch * GATHERED_STEPS, whole)].reshape(len(order), -1, batch)
             inputs = np.ascontiguousarray(self.inputs[chosen].transpose(1, 0, 3, 2))
@@ -243,7 +317,7 @@ class Samples:
             for pair in zip(inputs, targets, strict=True):
                 yield step, *pair
                 step += 1
-        if whole < len(self):
+        if whole < samples:
             chosen = order[:, whole:]
             inputs = np.ascontiguousarray(self.inputs[chosen].transpose(0, 2, 1))
             yield step, inputs, np.ascontiguousarray(self.targets[chosen].transpose(2, 0, 1))

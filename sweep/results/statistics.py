@@ -84,11 +84,11 @@ def _at_edge(best: pd.Series, space: Space) -> Iterator[Finding]:
     """Choi et al. 2019: an optimum at the edge of its range was not found, only bounded."""
     arm = Arm(best["optimizer"], best["schedule"])
     for name, search in space.entries(arm).items():
+        if not isinstance(search, Range):
+            continue
         kind, _, field = name.partition(".")
         column = name if not field else f"{'optimizer' if kind == arm.optimizer else 'schedule'}.{field}"
         value = float(best[column])
-        if not isinstance(search, Range):
-            continue
         place = _place(value, search)
         if min(place, 1 - place) > EDGE:
             continue

@@ -11,6 +11,7 @@ from sweep.learning.hyper import Choices, Fixed, Hyperparameter, Range, Search, 
 from sweep.search.space import Constants
 
 _RANGE_KEYS = ("low", "high", "log", "integer")
+_FLAG_FORMS = "true, false or [false, true]"
 _FORMS = "a number, a list of numbers, or {low = ..., high = ..., log = true}"
 
 
@@ -26,8 +27,7 @@ def parse_constants(where: str, kind: type, narrowed: Mapping[str, Any], epochs:
     problems = Problems()
     for field in narrowed:
         if field not in declared:
-            rule = unknown("key", field, declared) if declared else "it has no constants"
-            problems.add(f"{where}.{field}: {rule}")
+            problems.add(f"{where}.{field}: {unknown('key', field, declared)}")
     found: dict[str, Search | tuple[Search, ...]] = {}
     for name, parameter in declared.items():
         with problems.gathered():
@@ -94,13 +94,21 @@ def parse_entry(key: str, parameter: Hyperparameter, given: Any) -> Search:
         for element in given:
             _legal(key, parameter, element)
         if not given or len(set(given)) < len(given):
-            raise ValueError(f"{key} = {given}: must be a list of different numbers, at least one")
-        return Choices(tuple(map(float, given))) if len(given) > 1 else Fixed(float(given[0]))
+            raise ValueError(f"{key} = {given}: must be a list of different values, at least one")
+        values = tuple(_plain(parameter, value) for value in given)
+        return Choices(values) if len(values) > 1 else Fixed(values[0])
     _legal(key, parameter, given)
-    return Fixed(float(given))
+    return Fixed(_plain(parameter, given))
+
+
+def _plain(parameter: Hyperparameter, value: Any) -> float:
+    """The value as the search space keeps it: a number, or true or false."""
+    return bool(value) if parameter.flag else float(value)
 
 
 def _range(key: str, parameter: Hyperparameter, given: Mapping[str, Any]) -> Search:
+    if parameter.flag:
+        raise ValueError(f"{key} = {dict(given)}: must be true, false or [false, true]")
     for part in given:
         if part not in _RANGE_KEYS:
             raise ValueError(f"{key}.{part}: {unknown('key', part, _RANGE_KEYS)}")
@@ -123,8 +131,8 @@ def _range(key: str, parameter: Hyperparameter, given: Mapping[str, Any]) -> Sea
 
 
 def _legal(key: str, parameter: Hyperparameter, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{key} = {value!r}: must be {_FORMS}")
+    if (isinstance(value, bool) and not parameter.flag) or not isinstance(value, int | float):
+        raise ValueError(f"{key} = {value!r}: must be {_FLAG_FORMS if parameter.flag else _FORMS}")
     if not parameter.domain.contains(value):
         raise ValueError(f"{key} = {value}: must obey {parameter.domain.rule(parameter.name)}")
 

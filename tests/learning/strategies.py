@@ -5,7 +5,9 @@ Everything follows from the tables and from what the fields declare, so a newcom
 
 from __future__ import annotations
 
+import functools
 import math
+from itertools import product
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +17,10 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Task
 from sweep.learning.hyper import Choices, Domain, Fixed, Hyperparameter, hyperparameters
 from sweep.learning.network import ACTIVATIONS, INITIAL_WEIGHTS
-from sweep.learning.optimizers import OPTIMIZERS, Optimizer
-from sweep.learning.schedules import SCHEDULES, Piecewise, Schedule
+from sweep.learning.optimizer import Optimizer
+from sweep.learning.optimizers import OPTIMIZERS
+from sweep.learning.schedule import Schedule
+from sweep.learning.schedules import SCHEDULES, Join, Piecewise
 from sweep.learning.splits import Data, Part
 from sweep.learning.training import Settings
 
@@ -27,6 +31,10 @@ MARGIN = (
 )
 
 Rule = TypeVar("Rule", Optimizer, Schedule)
+
+# Gradients from far below to far above 1, of both signs, and exactly 0 (a dead unit).
+gradient_values = st.floats(-6.0, 3.0).map(lambda power: 10.0**power).flatmap(lambda g: st.sampled_from([g, -g]))
+gradients = st.lists(gradient_values | st.just(0.0), min_size=1, max_size=25)
 
 
 def legal(domain: Domain) -> st.SearchStrategy[float]:
@@ -39,10 +47,27 @@ def legal(domain: Domain) -> st.SearchStrategy[float]:
     return inside.map(lambda number: number if abs(number) >= MARGIN else 0.0 if domain.contains(0.0) else MARGIN)
 
 
+# Where an oracle that counts one by one, or a sum that both sides round, would decide a comparison.
+NARROWED: dict[tuple[str, str], st.SearchStrategy[float]] = {
+    ("step", "every"): st.floats(0.1, BEYOND),  # at most 180 drops in the times drawn: each rounds the factor once
+    ("cosine_restarts", "first"): st.floats(0.1, BEYOND),  # at most 180 periods, summed one by one
+    # Each next period is computed as a difference, over the factor less 1: near 1 little is left of the digits.
+    ("cosine_restarts", "period_factor"): st.just(1.0) | st.floats(1.01, BEYOND),
+}
+
+
+def values(kind: type[Any], parameter: Hyperparameter) -> st.SearchStrategy[Any]:
+    """A value of this field (of one element, for a vector): what would be searched, and anything else that is legal."""
+    if parameter.flag:
+        return st.sampled_from([False, True, 0, 1, 0.0, 1.0])
+    allowed = NARROWED.get((kind.name, parameter.name), legal(parameter.domain))
+    return searched(parameter) | allowed
+
+
 def illegal(parameter: Hyperparameter) -> list[Any]:
     """Values that a hyperparameter must refuse: wrong kinds, and numbers just outside its domain."""
     domain = parameter.domain
-    outside = [math.nan, "0.5", True, None]
+    outside = [math.nan, "0.5", None, *([0.5, -1, 2, "true"] if parameter.flag else [True])]
     outside += [domain.low if domain.low_open else domain.low - 1] * math.isfinite(domain.low)
     outside += [domain.high if domain.high_open else domain.high + 1]
     return outside + [1.5] * domain.integer
@@ -60,17 +85,21 @@ def searched(parameter: Hyperparameter) -> st.SearchStrategy[float]:
     return st.floats(search.low, search.high)
 
 
-def constants(kind: type[Any]) -> st.SearchStrategy[dict[str, Any]]:
+def constants(kind: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Keyword arguments of one rule; its vector fields get one common length."""
+    if not any(parameter.vector for parameter in hyperparameters(kind)):
+        return _of_length(kind, 0)
+    return st.integers(0, 3).flatmap(lambda length: _of_length(kind, length))
 
-    def of_length(length: int) -> st.SearchStrategy[dict[str, Any]]:
-        drawn: dict[str, st.SearchStrategy[Any]] = {}
-        for parameter in hyperparameters(kind):
-            number = searched(parameter) | legal(parameter.domain)
-            drawn[parameter.name] = st.tuples(*[number] * length) if parameter.vector else number
-        return st.fixed_dictionaries(drawn)
 
-    return st.integers(0, 3).flatmap(of_length)
+@functools.cache
+def _of_length(kind: Any, length: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Made once: making strategies takes longer than drawing from them."""
+    drawn: dict[str, st.SearchStrategy[Any]] = {}
+    for parameter in hyperparameters(kind):
+        number = values(kind, parameter)
+        drawn[parameter.name] = st.tuples(*[number] * length) if parameter.vector else number
+    return st.fixed_dictionaries(drawn)
 
 
 def rules(kind: type[Rule]) -> st.SearchStrategy[Rule]:
@@ -78,13 +107,37 @@ def rules(kind: type[Rule]) -> st.SearchStrategy[Rule]:
     return constants(kind).map(lambda chosen: kind(**chosen))
 
 
-optimizers: st.SearchStrategy[Optimizer] = st.sampled_from(sorted(OPTIMIZERS)).flatmap(lambda n: rules(OPTIMIZERS[n]))
-schedules: st.SearchStrategy[Schedule] = st.sampled_from(sorted(SCHEDULES)).flatmap(lambda n: rules(SCHEDULES[n]))
+optimizers: st.SearchStrategy[Optimizer] = st.one_of([rules(kind) for kind in OPTIMIZERS.values()])
+schedules: st.SearchStrategy[Schedule] = st.one_of([rules(kind) for kind in SCHEDULES.values()])
+open_loop: st.SearchStrategy[Schedule] = st.one_of([rules(k) for n, k in SCHEDULES.items() if n != "plateau"])
+
+
+def _joined(count: int) -> st.SearchStrategy[Join]:
+    parts = [open_loop] * count
+    # eighths: of them and their differences every digit is kept
+    places = st.lists(st.integers(0, 100), min_size=count - 1, max_size=count - 1).map(sorted)
+    return st.builds(
+        Join,
+        parts=st.tuples(*parts),
+        boundaries=places.map(lambda chosen: tuple(n / 8 for n in chosen)),
+        scales=st.just(()) | st.tuples(*[st.floats(0.0, 3.0)] * count),
+        warmup=st.sampled_from([0.0, 0.5, 3.0]),
+        warmup_start=st.sampled_from([0.0, 0.25]),
+    )
+
+
+joins: st.SearchStrategy[Join] = st.one_of([_joined(count) for count in (1, 2, 3, 4)])
 
 # From rates that learn over rates that diverge in an epoch to rates that overflow at the first update.
 learning_rates = st.floats(-4.0, 3.0).map(lambda power: 10.0**power) | st.sampled_from([1e8, 1e20, 1e38, 1e300])
 
-configurations: st.SearchStrategy[Configuration] = st.builds(Configuration, learning_rates, optimizers, schedules)
+configurations: st.SearchStrategy[Configuration] = st.builds(
+    Configuration, learning_rates, optimizers, schedules | joins
+)
+
+moments = st.floats(0.0, 3.0 * EPOCHS)  # epochs
+losses = st.floats(0.0, 10.0) | st.sampled_from([math.nan, math.inf, 1.0, 1.0 - 1e-3])
+loss_pairs = st.tuples(losses, losses)  # of validation and training
 
 
 def small_data(
@@ -138,15 +191,85 @@ def mixed(count: int) -> list[Configuration]:
     return population
 
 
-BUSY: dict[str, dict[str, Any]] = {  # constants that make a schedule do something within four epochs
-    "step": {"every": 1.5},
-    "piecewise": {"boundaries": (1.0, 2.25), "factors": (0.1, 0.5)},
-    "plateau": {"patience": 0.0, "threshold": 0.3},
-    "linear": {"duration": 3.0, "warmup": 0.75},
-    "cosine": {"duration": 3.0, "end": 0.1},
-}
+DECAYS: list[dict[str, Any]] = [
+    {},
+    {"rate_decay": 0.05},
+    {"weight_decay": 0.1},
+    {"weight_decay": 0.5, "weight_decay_over_batch": True},
+    {"weight_decay": 0.1, "weight_decay_biases": False},
+    {"weight_decay": 0.1, "weight_decay_decoupled": True, "rate_decay": 0.05},
+    {"weight_decay": 0.5, "weight_decay_decoupled": True, "weight_decay_biases": 0, "weight_decay_over_batch": 1},
+]
+KNOBS: list[dict[str, Any]] = [
+    {"momentum": 0.0, "nesterov": True, "dampening": 0.5, "rate_in_velocity": False},  # no velocity: nothing to do
+    {"momentum": 0.5, "nesterov": False},
+    {"momentum": 0.5, "nesterov": True},
+    {"momentum": 0.5, "dampening": 0.3, "rate_in_velocity": True},
+    {"momentum": 0.5, "dampening": 0.3, "rate_in_velocity": False},
+    {"momentum": 0.5, "dampening": 0.3, "rate_in_velocity": False, "nesterov": True},
+    {"epsilon": 0.1, "epsilon_inside": True, "initial_cache": 0.1},
+    {"epsilon": 0.1, "centered": True},  # with a tiny epsilon it is ill-conditioned, see the field
+    {"epsilon": 0.1, "centered": True, "momentum": 0.5, "epsilon_inside": True},
+    {"bias_correction": True, "decay": 0.99},
+    {"epsilon": 0.1, "epsilon_before_correction": True},
+]
+
+
+def variants(name: str) -> list[Optimizer]:
+    """An optimizer with its knobs in many positions."""
+    fields = {parameter.name for parameter in hyperparameters(OPTIMIZERS[name])}
+    return [OPTIMIZERS[name](**chosen) for chosen in DECAYS + KNOBS if chosen.keys() <= fields]
+
+
+def uses(name: str) -> list[Optimizer]:
+    """An optimizer with each combination of what it may use of its state, and with weight decay or none."""
+    fields = {parameter.name for parameter in hyperparameters(OPTIMIZERS[name])}
+    switches: dict[str, tuple[float, float]] = {
+        "momentum": (0.0, 0.5), "centered": (0.0, 1.0), "weight_decay": (0.0, 0.1),
+    }  # fmt: skip
+    own = {field: both for field, both in switches.items() if field in fields}
+    fixed = {"epsilon": 0.1} if "epsilon" in fields else {}
+    return [OPTIMIZERS[name](**fixed, **dict(zip(own, chosen, strict=True))) for chosen in product(*own.values())]
+
+
+BUSY: dict[str, list[dict[str, Any]]] = {  # constants that make a schedule do something within four epochs
+    "constant": [{}, {"warmup": 1.5}, {"warmup": 1.5, "warmup_start": 0.4}],
+    "step": [{"every": 1.5}, {"every": 0.5, "hold": 1.0, "floor": 0.2}],
+    "exponential": [{"rate": 0.5}, {"rate": 1.0, "hold": 0.75, "floor": 0.2, "warmup": 0.5}],
+    "inverse_time": [{"rate": 0.5}, {"rate": 1.0, "every": 0.75}, {"rate": 5.0, "hold": 1.0, "floor": 0.1}],
+    "inverse_scaling": [{}, {"power": 0.25, "samples": 20.0}],
+    "piecewise": [
+        {"boundaries": (1.0, 2.25), "factors": (0.1, 0.5)},
+        {"boundaries": (1.0, 2.25), "factors": (0.1, 0.5), "after": True},
+    ],
+    "ramps": [
+        {"times": (1.25, 3.0), "factors": (2.0, 0.1)},
+        {"times": (1.25, 2.0, 2.0), "factors": (2.0, 0.5, 0.1), "cosine": True},
+    ],
+    "plateau": [
+        {"patience": 0.0, "threshold": 0.3},
+        {"patience": 0.0, "threshold": 0.5, "floor": 0.3, "baseline": False, "watch_training": True},
+        {"patience": 0.0, "threshold": 1.0, "cooldown": 1.0, "least_change": 0.3, "running_best": True, "absolute": 1},
+    ],
+    "linear": [{"duration": 3.0, "warmup": 0.75}, {"duration": 3.0, "hold": 1.0, "end": 0.2}],
+    "polynomial": [{"duration": 3.0, "hold": 0.5}, {"duration": 1.5, "power": 0.5, "cycle": True, "end": 0.1}],
+    "cosine": [
+        {"duration": 3.0, "end": 0.1},
+        {"duration": 3.0, "hold": 0.5, "exponent": 2.0},
+        {"duration": 1.5, "bounce": True, "warmup": 0.25},
+    ],
+    "cosine_restarts": [
+        {"first": 1.0},
+        {"first": 0.75, "period_factor": 1.0, "peak_factor": 0.5, "end": 0.1, "warmup": 1.0},
+    ],
+}  # fmt: skip
 
 
 def busy(name: str) -> Schedule:
     """A schedule of this kind that changes the rate within four epochs."""
-    return SCHEDULES[name](**BUSY.get(name, {}))
+    return busier(name)[0]
+
+
+def busier(name: str) -> list[Schedule]:
+    """Several such, with their knobs in many positions."""
+    return [SCHEDULES[name](**chosen) for chosen in BUSY.get(name, [{}])]

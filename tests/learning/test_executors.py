@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,92 +10,136 @@ import pandas as pd
 import pytest
 
 from sweep.learning import executors
-from sweep.learning.executors import update_function
+from sweep.learning.configuration import Configuration
+from sweep.learning.executors import State, update_function
 from sweep.learning.hyper import Array
 from sweep.learning.machine import steady
+from sweep.learning.optimizer import Optimizer
 from sweep.learning.optimizers import OPTIMIZERS
+from sweep.learning.training import Settings, train
+from tests.learning.strategies import mixed, small_data, uses, variants
 from tests.terminal import python, sweep, tiny_study
 
 TRIALS, PARAMETERS, STEPS = 5, 37, 6
 
-every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
+# Each optimizer with each combination of state arrays that it may use.
+STATES = {(rule.name, tuple(value is None for value in rule.start())): rule for n in OPTIMIZERS for rule in uses(n)}
+every_use = pytest.mark.parametrize(
+    "rule", STATES.values(), ids=[f"{name}-{''.join('.' if empty else '#' for empty in used)}" for name, used in STATES]
+)
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 needs_numba = pytest.mark.skipif(executors.numba is None, reason="numba cannot be imported")
 
 
-def widths(name: str) -> tuple[int, int]:
-    """How many state arrays and how many coefficients an optimizer has."""
-    rule = OPTIMIZERS[name]()
-    return len(rule.start()), len(rule.coefficients(np.ones((1, 2)), np.arange(2)))
+def width(rule: Optimizer) -> int:
+    """How many coefficients an optimizer has."""
+    return len(rule.coefficients(np.ones((1, 2)), np.arange(2)))
 
 
-def columns(name: str, dtype: str) -> Array:
+def columns(rule: Optimizer, dtype: str) -> Array:
     """Random coefficients for every step and trial: the formula does not ask what they stand for."""
     random = np.random.default_rng(7)
-    return random.uniform(0.01, 1.0, (STEPS, TRIALS, widths(name)[1])).astype(dtype)
+    return random.uniform(0.01, 1.0, (STEPS, TRIALS, width(rule))).astype(dtype)
 
 
-def run(name: str, coefficients: Array, *, compiled: bool | None) -> list[Array]:
-    """Parameters and state of a random population after each step."""
+def run(rule: Optimizer, coefficients: Array, *, compiled: bool | None) -> list[list[Array]]:
+    """Parameters and the state arrays in use of a random population, after each step."""
     dtype, random = coefficients.dtype, np.random.default_rng(8)
-    slots, width = widths(name)
     parameters = random.normal(size=(TRIALS, PARAMETERS)).astype(dtype)
-    state = tuple(random.uniform(size=parameters.shape).astype(dtype) for _ in range(slots))
-    update = update_function(OPTIMIZERS[name].formula, slots, width, compiled=compiled)
+    state: State = tuple(
+        None if value is None else random.uniform(size=parameters.shape).astype(dtype) for value in rule.start()
+    )
+    update = update_function(rule.formula, len(state), width(rule), compiled=compiled)
     after = []
     with steady():
         for now in coefficients:
             scale = 10.0 ** random.uniform(-25, 2, parameters.shape)  # the smallest squares are lost in float32
             update(parameters, (random.normal(size=parameters.shape) * scale).astype(dtype), state, now)
-            after += [array.copy() for array in (parameters, *state)]
+            after.append([array.copy() for array in (parameters, *state) if array is not None])
     return after
 
 
+def assert_same_bits(one: list[list[Array]], other: list[list[Array]], rows: Any = slice(None)) -> None:
+    for arrays, others in zip(one, other, strict=True):
+        for array, another in zip(arrays, others, strict=True):
+            assert array.dtype == another.dtype
+            assert array[rows].tobytes() == another[rows].tobytes()
+
+
+def test_every_optimizer_is_tried_with_all_that_it_may_leave_unused() -> None:
+    counts = {name: sum(name == known for known, _ in STATES) for name in OPTIMIZERS}
+    expected = {"sgd": 1, "momentum": 1, "nesterov": 1, "adagrad": 2, "rmsprop": 4, "adam": 1}
+    assert {name: counts[name] for name in expected} == expected
+
+
 @needs_numba
-@every_optimizer
+@every_use
 @every_dtype
-def test_compiled_and_numpy_agree_bit_for_bit(name: str, dtype: str) -> None:
-    chosen = columns(name, dtype)
-    compiled, interpreted = run(name, chosen, compiled=True), run(name, chosen, compiled=False)
-    assert not np.array_equal(interpreted[0], interpreted[-1 - widths(name)[0]])
-    for one, other in zip(compiled, interpreted, strict=True):
-        assert one.dtype == other.dtype == np.dtype(dtype)
-        assert one.tobytes() == other.tobytes()
+def test_compiled_and_numpy_agree_bit_for_bit(rule: Optimizer, dtype: str) -> None:
+    chosen = columns(rule, dtype)
+    compiled, interpreted = run(rule, chosen, compiled=True), run(rule, chosen, compiled=False)
+    for first, last in zip(interpreted[0], interpreted[-1], strict=True):
+        assert not np.array_equal(first, last)
+    assert {array.dtype for arrays in compiled for array in arrays} == {np.dtype(dtype)}
+    assert_same_bits(compiled, interpreted)
+
+
+@every_use
+@pytest.mark.parametrize("block", [1, 2 * PARAMETERS, 3 * PARAMETERS + 1])
+def test_numpy_gives_the_same_bits_whatever_the_size_of_its_blocks(
+    rule: Optimizer, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = columns(rule, "float32")
+    whole = run(rule, chosen, compiled=False)
+    monkeypatch.setattr(executors, "BLOCK", block)
+    assert_same_bits(run(rule, chosen, compiled=False), whole)
 
 
 @needs_numba
-@every_optimizer
-def test_compiled_formula_computes_in_float32(name: str) -> None:
+@every_use
+def test_compiled_formula_computes_in_float32(rule: Optimizer) -> None:
     """A number literal in a formula would make its compiled form, and only that, compute in float64."""
-    slots, width = widths(name)
-    formula = executors.numba.njit(error_model="numpy")(OPTIMIZERS[name].formula)
-    formula(*[np.float32(0.5)] * (1 + slots + width))
+    formula = executors.jitted(rule.formula)
+    used = [value is not None for value in rule.start()]
+    number = np.float32(0.5)
+    formula(number, *(number if use else None for use in used), *[number] * width(rule))
     (signature,) = formula.nopython_signatures
-    assert {str(kind) for kind in signature.return_type} == {"float32"}
+    results = [str(kind) for kind in signature.return_type]
+    assert results == ["float32", *("float32" if use else "none" for use in used)]
 
 
-@every_optimizer
+@every_use
 @pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_numba), False])
-def test_a_trial_with_coefficients_that_are_not_numbers_stays_alone(name: str, compiled: bool) -> None:
-    healthy, ill = columns(name, "float32"), columns(name, "float32")
+def test_a_trial_with_coefficients_that_are_not_numbers_stays_alone(rule: Optimizer, compiled: bool) -> None:
+    healthy, ill = columns(rule, "float32"), columns(rule, "float32")
     ill[:, 2] = np.nan
-    others = np.arange(TRIALS) != 2
-    for one, other in zip(run(name, healthy, compiled=compiled), run(name, ill, compiled=compiled), strict=True):
-        assert one[others].tobytes() == other[others].tobytes()
-    slots = widths(name)[0]
-    assert np.isnan(run(name, ill, compiled=compiled)[-1 - slots][2]).all()
+    spoilt = run(rule, ill, compiled=compiled)
+    assert_same_bits(run(rule, healthy, compiled=compiled), spoilt, np.arange(TRIALS) != 2)
+    assert np.isnan(spoilt[-1][0][2]).all()
 
 
-@every_optimizer
+@every_use
 @pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_numba), False])
-def test_update_works_in_place_and_leaves_the_gradient_alone(name: str, compiled: bool) -> None:
-    slots, width = widths(name)
+def test_update_works_in_place_and_leaves_the_gradient_alone(rule: Optimizer, compiled: bool) -> None:
     parameters, gradient = np.ones((2, 3)), np.full((2, 3), 0.5)
-    state = tuple(np.ones((2, 3)) for _ in range(slots))
-    update = update_function(OPTIMIZERS[name].formula, slots, width, compiled=compiled)
-    update(parameters, gradient, state, np.full((2, width), 0.5))
+    state = tuple(None if value is None else np.ones((2, 3)) for value in rule.start())
+    update = update_function(rule.formula, len(state), width(rule), compiled=compiled)
+    update(parameters, gradient, state, np.full((2, width(rule)), 0.5))
     assert (gradient == 0.5).all()
     assert (parameters != 1.0).all()
+
+
+@needs_numba
+@every_dtype
+def test_a_training_is_the_same_bit_for_bit_compiled_or_not(dtype: str) -> None:
+    """Every optimizer with its knobs in many positions, some schedules, and trials that diverge."""
+    rules = [rule for name in OPTIMIZERS for rule in (*uses(name), *variants(name))]
+    population = [Configuration(0.02, rule) for rule in rules] + mixed(20)
+    settings, data = Settings((5,), dtype=dtype, epochs=4, batch_size=8), small_data("classification", outputs=3)
+    compiled, interpreted = (train(population, data, settings, seed=3, compiled=c) for c in (True, False))
+    for field in dataclasses.fields(compiled):
+        np.testing.assert_array_equal(getattr(compiled, field.name), getattr(interpreted, field.name))
+    assert 0 < (compiled.diverged_at > 0).sum() < 20
 
 
 @pytest.fixture

@@ -11,8 +11,19 @@ from hypothesis import strategies as st
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import LEARNING_RATE
-from sweep.learning.hyper import Choices, Domain, Fixed, Hyperparameter, Range, Search, hyperparameters, stack
-from sweep.learning.optimizers import OPTIMIZERS, RMSProp
+from sweep.learning.hyper import (
+    FLAG,
+    Choices,
+    Domain,
+    Fixed,
+    Hyperparameter,
+    Range,
+    Search,
+    hyperparameters,
+    stack,
+    telling,
+)
+from sweep.learning.optimizers import OPTIMIZERS, AdaGrad, Momentum, Nesterov, RMSProp
 from sweep.learning.schedules import SCHEDULES, Piecewise, Step
 from tests.learning.strategies import constants
 
@@ -21,6 +32,8 @@ FIELDS = [(name, parameter) for name, kind in RULES.items() for parameter in hyp
 
 every_rule = pytest.mark.parametrize("name", RULES)
 every_field = pytest.mark.parametrize(("name", "parameter"), FIELDS, ids=[f"{n}.{p.name}" for n, p in FIELDS])
+FLAGS = [(name, parameter) for name, parameter in FIELDS if parameter.flag]
+every_flag = pytest.mark.parametrize(("name", "parameter"), FLAGS, ids=[f"{n}.{p.name}" for n, p in FLAGS])
 numbers = st.floats(-3.0, 3.0)
 domains = st.builds(
     lambda low, width, **how: Domain(low, low + width, **how),
@@ -62,20 +75,18 @@ def test_a_default_is_legal_and_what_it_is_for_is_said(name: str, parameter: Hyp
     assert "\n" not in parameter.help
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 7, 30, 500])
 @pytest.mark.parametrize(
     ("name", "parameter"), [*FIELDS, ("configuration", LEARNING_RATE)], ids=lambda x: getattr(x, "name", x)
 )
-def test_what_is_searched_is_legal_for_a_training_of_any_length(
-    name: str, parameter: Hyperparameter, epochs: int
-) -> None:
-    search = parameter.search.resolved(epochs)
-    for value in ends(search):
-        parameter.check(name, value)
-    if isinstance(search, Range):
-        assert search.low <= search.high
-        assert search.low > 0 or not search.log
-        assert not search.integer or search.low == int(search.low)
+def test_what_is_searched_is_legal_for_a_training_of_any_length(name: str, parameter: Hyperparameter) -> None:
+    for epochs in (1, 2, 7, 30, 500):
+        search = parameter.search.resolved(epochs)
+        for value in ends(search):
+            parameter.check(name, value)
+        if isinstance(search, Range):
+            assert search.low <= search.high
+            assert search.low > 0 or not search.log
+            assert not search.integer or search.low == int(search.low)
 
 
 def ends(search: Search) -> tuple[float, ...]:
@@ -90,6 +101,67 @@ def test_the_padding_of_a_vector_is_legal(name: str, parameter: Hyperparameter) 
         parameter.check(name, (parameter.padding,))
     else:
         assert math.isnan(parameter.padding)
+
+
+# ---------------------------------------------------------------------------------------------------------------- flags
+
+
+@every_flag
+def test_a_flag_may_be_true_or_false_1_or_0_and_is_kept_as_given(name: str, parameter: Hyperparameter) -> None:
+    for value in (True, False, 1, 0, 1.0, 0.0, np.float64(1.0), np.int64(0)):
+        rule, said = (RULES[name](**{parameter.name: given}) for given in (value, bool(value)))
+        assert getattr(rule, parameter.name) is value
+        assert rule == said
+        assert hash(rule) == hash(said)
+
+
+@every_flag
+def test_a_flag_becomes_a_column_of_ones_and_zeros(name: str, parameter: Hyperparameter) -> None:
+    rules = [RULES[name](**{parameter.name: value}) for value in (True, 0, 1.0, False)]
+    column = getattr(stack(rules), parameter.name)
+    assert column.dtype == np.float64
+    assert column.tolist() == [[1.0], [0.0], [1.0], [0.0]]
+
+
+@every_flag
+def test_what_is_no_flag_is_refused_by_field_value_and_rule(name: str, parameter: Hyperparameter) -> None:
+    where = f"{name}.{parameter.name}"
+    for value in (2, -1, 0.5, math.nan, math.inf, np.float32(0.1)):
+        with pytest.raises(UsageError) as caught:
+            RULES[name](**{parameter.name: value})
+        assert str(caught.value) == f"{where} = {value}: must obey {parameter.name} = true or false"
+    things: list[Any] = ["true", None, "1", {}, 1j]
+    for thing in things:
+        with pytest.raises(UsageError) as caught:
+            RULES[name](**{parameter.name: thing})
+        assert str(caught.value) == f"{where} = {thing!r}: must be true or false"
+
+
+@every_flag
+def test_a_flag_is_not_searched_unless_a_study_says_so_and_only_a_keyword(name: str, parameter: Hyperparameter) -> None:
+    assert parameter.search == Fixed(parameter.default)  # type: ignore[arg-type]
+    assert parameter.domain == FLAG
+    assert parameter.domain.rule("x") == "x = true or false"
+    (field,) = (f for f in dataclasses.fields(RULES[name]) if f.name == parameter.name)
+    assert field.kw_only
+
+
+@pytest.mark.parametrize("value", [True, False], ids=repr)
+def test_true_and_false_are_no_numbers_where_a_number_is_wanted(value: bool) -> None:
+    for name, parameter in FIELDS:
+        if not parameter.flag:
+            given = (value,) if parameter.vector else value
+            with pytest.raises(UsageError, match=rf"{name}\.{parameter.name} = {value}: must be a number"):
+                RULES[name](**{parameter.name: given})
+
+
+@pytest.mark.parametrize("searched", [0.9, 0.5])
+def test_what_is_worth_telling_is_what_is_searched_and_what_is_not_as_usual(searched: float) -> None:
+    assert telling(Momentum(momentum=searched)) == {"momentum": searched}
+    assert telling(Nesterov(momentum=searched, nesterov=0, weight_decay=0.5)) == {
+        "momentum": searched, "nesterov": False, "weight_decay": 0.5,
+    }  # fmt: skip
+    assert telling(AdaGrad(epsilon_inside=1)) == {"epsilon": 1e-8, "initial_cache": 0.0, "epsilon_inside": True}
 
 
 # -------------------------------------------------------------------------------------------------------------- domains

@@ -12,11 +12,24 @@ from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Task
-from sweep.learning.optimizers import OPTIMIZERS, Adam, Optimizer, RMSProp, Sgd
-from sweep.learning.schedules import SCHEDULES, Piecewise, Schedule
+from sweep.learning.hyper import telling
+from sweep.learning.optimizer import Optimizer
+from sweep.learning.optimizers import OPTIMIZERS, Adam, RMSProp, Sgd
+from sweep.learning.schedule import Schedule
+from sweep.learning.schedules import SCHEDULES, Piecewise, Ramps
 from sweep.learning.splits import Data, named, prepare
 from sweep.learning.training import Settings, Training, train
-from tests.learning.strategies import busy, configurations, data_sets, mixed, rules, small_data, trainings
+from tests.learning.strategies import (
+    busier,
+    configurations,
+    data_sets,
+    mixed,
+    rules,
+    small_data,
+    trainings,
+    uses,
+    variants,
+)
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -76,6 +89,34 @@ def test_thirty_two_mixed_trials_on_real_data_train_the_same_alone_and_in_any_or
     assert (training.epochs == 6).sum() > 16
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@every_dtype
+def test_a_trial_trains_the_same_beside_others_that_use_what_it_leaves_unused(name: str, dtype: str) -> None:
+    """Velocity, mean, weight decay: each used or not, by trials that stay and by trials that leave early and late."""
+    data = small_data("classification", outputs=3)
+    settings = Settings((4,), dtype=dtype, epochs=5, batch_size=6, replicates=2)
+    leaps = [Piecewise(boundaries=(float(k % 3),), factors=(1e30,)) for k in range(len(uses(name)))]
+    leaving = [Configuration(0.02, rule, leap) for rule, leap in zip(uses(name), leaps, strict=True)]
+    staying = [Configuration(0.02, rule) for rule in (*uses(name), *variants(name))]
+    population = [*leaving, *staying]
+    order = np.random.default_rng(5).permutation(len(population)).tolist()
+    training = assert_same_alone_and_in_any_order(population, order, data, settings, seed=9)
+    assert (training.diverged_at[: len(leaving)] > 0).all()
+    assert (training.diverged_at[len(leaving) :] < 0).all()
+
+
+def test_it_does_not_depend_on_how_long_the_tables_of_others_are() -> None:
+    """Tables are filled up to one length."""
+    data, settings = small_data("regression"), Settings((3,), dtype="float64", epochs=4, batch_size=3)
+    tables = [((0.5,), (0.03,)), ((0.75, 1.25), (1.7, 0.03)), ((0.1, 0.3, 1.0), (0.3, 0.07, 0.9)), ((), ())]
+    schedules: list[Schedule] = [
+        *(Ramps(times=times, factors=factors, cosine=c) for times, factors in tables for c in (False, True)),
+        *(Piecewise(boundaries=times, factors=factors, after=a) for times, factors in tables for a in (False, True)),
+    ]
+    population = [Configuration(0.02, Sgd(), schedule) for schedule in schedules]
+    assert_same_alone_and_in_any_order(population, range(len(population))[::-1], data, settings, seed=2)
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 1000])
 @pytest.mark.parametrize("hidden", [(), (1,), (32,), (33, 5)], ids=str)
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -106,7 +147,9 @@ def test_a_trial_that_overflows_spoils_only_its_row(data: st.DataObject) -> None
 
 @every_dtype
 @pytest.mark.parametrize(
-    "kind", [*(OPTIMIZERS[name]() for name in OPTIMIZERS), *map(busy, SCHEDULES)], ids=lambda kind: kind.name
+    "kind",
+    [*(rule for name in OPTIMIZERS for rule in uses(name)), *(rule for name in SCHEDULES for rule in busier(name))],
+    ids=lambda kind: f"{kind.name}-{telling(kind)}",
 )
 def test_what_a_trial_remembers_survives_the_departure_of_others(kind: Optimizer | Schedule, dtype: str) -> None:
     stays = Configuration(0.02, *((kind,) if isinstance(kind, Optimizer) else (Sgd(), kind)))

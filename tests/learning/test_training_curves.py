@@ -13,46 +13,38 @@ from hypothesis import strategies as st
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Task
-from sweep.learning.hyper import hyperparameters
+from sweep.learning.hyper import telling
 from sweep.learning.machine import steady
 from sweep.learning.network import ACTIVATIONS, StackedNetwork
-from sweep.learning.optimizers import OPTIMIZERS, Adam, Momentum, Optimizer, Sgd
+from sweep.learning.optimizer import Optimizer
+from sweep.learning.optimizers import OPTIMIZERS, Adam, Momentum, Sgd
 from sweep.learning.population import Population
-from sweep.learning.schedules import SCHEDULES, Piecewise, Plateau, Schedule
+from sweep.learning.schedule import Schedule
+from sweep.learning.schedules import SCHEDULES, Piecewise, Plateau
 from sweep.learning.splits import Data, Part
 from sweep.learning.streams import stream
 from sweep.learning.training import Samples, Settings, train
 from tests import reference
-from tests.learning.strategies import busy, configurations, data_sets, mixed, small_data, trainings
+from tests.learning.slowly import by_the_reference
+from tests.learning.strategies import busier, configurations, data_sets, mixed, small_data, trainings, variants
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def compare_with_reference(configuration: Configuration, data: Data, settings: Settings) -> None:
-    optimizer, schedule = configuration.optimizer, configuration.schedule
-    if optimizer.name not in reference.OPTIMIZERS or schedule.name not in reference.SCHEDULES:
-        pytest.skip(f"no oracle for {configuration.arm} in tests/reference.py")
+    """Train once by the seed, and the oracle with what the seed decides."""
     made_of = settings.architecture(data)
     training = train([configuration], data, settings, seed=6)
-    recipe = reference.Recipe(
-        settings.activation, made_of.loss, optimizer.name, constants_of(optimizer), schedule.name,
-        constants_of(schedule), configuration.learning_rate, settings.batch_size,
-    )  # fmt: skip
     for replicate in range(settings.replicates):
         random = np.random.default_rng(stream(6, "order", replicate))
         orders = [random.permutation(len(data.train)) for _ in range(settings.epochs)]
-        expected = reference.train(
-            made_of.initial(stream(6, "weights", replicate)), made_of.sizes, (data.train.inputs, data.train.targets),
-            (data.validation.inputs, data.validation.targets), orders, recipe,
-        )  # fmt: skip
+        initial = made_of.initial(stream(6, "weights", replicate))
+        expected = by_the_reference(configuration, data, settings, initial, orders)
         curves = training.train_loss, training.validation_loss, training.learning_rate
-        for curve, wanted in zip(curves, expected, strict=True):
+        wanted = expected.training, expected.validation, expected.rates
+        for curve, points in zip(curves, wanted, strict=True):
             # float64; roundings of 1e-16 grow over some dozen steps, most where a small cache is divided by
-            np.testing.assert_allclose(curve[0, replicate], wanted, rtol=1e-9)
-
-
-def constants_of(rule: Optimizer | Schedule) -> dict[str, Any]:
-    return {parameter.name: getattr(rule, parameter.name) for parameter in hyperparameters(rule)}
+            np.testing.assert_allclose(curve[0, replicate], points, rtol=1e-9)
 
 
 # A minibatch of 6 of 20 samples leaves one of 2.
@@ -73,10 +65,27 @@ def test_losses_and_rates_are_those_of_the_slow_trainer_for_every_optimizer(
     compare_with_reference(chosen, small_data("regression"), dataclasses.replace(settings, replicates=2))
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_losses_and_rates_are_those_of_the_slow_trainer_for_every_schedule(name: str) -> None:
-    chosen = Configuration(0.05, Momentum(momentum=0.5), busy(name))
-    compare_with_reference(chosen, small_data("regression"), DOUBLE)
+@pytest.mark.parametrize(
+    "rule", [rule for name in OPTIMIZERS for rule in variants(name)], ids=lambda rule: f"{rule.name}-{telling(rule)}"
+)
+def test_losses_and_rates_are_those_of_the_slow_trainer_for_every_knob(rule: Optimizer) -> None:
+    chosen = Configuration(0.02, rule, SCHEDULES["exponential"](rate=0.3))  # type: ignore[call-arg]
+    compare_with_reference(chosen, small_data("regression"), dataclasses.replace(DOUBLE, hidden=(2,), epochs=2))
+
+
+@pytest.mark.parametrize(
+    "schedule", [s for name in SCHEDULES for s in busier(name)], ids=lambda rule: f"{rule.name}-{telling(rule)}"
+)
+def test_losses_and_rates_are_those_of_the_slow_trainer_for_every_schedule(schedule: Schedule) -> None:
+    chosen = Configuration(0.05, Momentum(momentum=0.5), schedule)
+    compare_with_reference(chosen, small_data("regression"), dataclasses.replace(DOUBLE, hidden=(2,)))
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "constant"])
+def test_the_schedules_compared_change_the_rate_while_they_train(name: str) -> None:
+    for schedule in busier(name):
+        training = train([Configuration(0.05, Momentum(momentum=0.5), schedule)], small_data("regression"), DOUBLE, 6)
+        assert len(set(training.learning_rate[0, 0].tolist())) > 1
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -163,22 +172,25 @@ def test_a_rate_far_too_large_diverges_without_a_word(name: str, dtype: str, rat
 
 @every_dtype
 def test_every_buffer_of_a_population_has_the_precision_asked_for(dtype: str) -> None:
-    data, population = small_data("regression"), mixed(12)
+    data = small_data("regression")
+    population = mixed(12) + [Configuration(0.01, rule) for name in OPTIMIZERS for rule in variants(name)]
     settings = Settings((4,), dtype=dtype, epochs=1)
     assert train(population, data, settings, seed=0).parameters.dtype == np.dtype(dtype)
-    made_of = settings.architecture(data)
-    stacked = Population.of(population, made_of, made_of.initial(stream(0, "weights", 0))[None], np.ones(1))
+    made_of, losses = settings.architecture(data), (np.ones(1), np.ones(1))
+    stacked = Population.of(population, made_of, made_of.initial(stream(0, "weights", 0))[None], losses)
     count = np.arange(3)
-    stacked.prepare(stacked.rates(count / 2), count)
+    stacked.prepare(stacked.rates(count / 2, count), count, np.full(3, 10))
     with steady():
         for step, inputs, targets in Samples.of(data.train, dtype).minibatches(np.arange(20)[None], 10):
             assert inputs.dtype == targets.dtype == np.dtype(dtype)
             stacked.network.loss_and_gradient(inputs, targets)
             stacked.update(step)
-    groups = stacked._optimizers
-    states = [slot for group in groups for slot in (*group.state, group.coefficients)]
+    groups = stacked.optimizers
+    states = [slot for group in groups for slot in (*group.state, group.coefficients) if slot is not None]
+    decays = [group.weight_decay for group in groups if group.weight_decay]
+    pulls = [pull for decay in decays for pull in (decay.share, decay.added, decay.removed)]
     work = [a for b in stacked.network._buffers.values() for a in (b.outputs, *b.activations, *b.deltas)]
-    buffers = [stacked.network.parameters, stacked.network.gradient, *states, *work]
+    buffers = [stacked.network.parameters, stacked.network.gradient, *states, *pulls, *work]
     assert {buffer.dtype for buffer in buffers} == {np.dtype(dtype)}
 
 

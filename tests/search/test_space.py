@@ -126,7 +126,8 @@ def test_each_element_of_a_list_is_a_parameter_of_its_own() -> None:
         assert 6 <= second <= 9
         assert third in (10.0, 20.0)
         assert configuration.record()["schedule.factors.3"] == trial.params["piecewise.factors.3"]
-    assert space.columns()[-6:] == [f"schedule.{field}.{i}" for field in ("boundaries", "factors") for i in (1, 2, 3)]
+    numbered = [name for name in space.columns() if name[-1].isdigit()]
+    assert numbered == [f"schedule.{field}.{i}" for field in ("boundaries", "factors") for i in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""A configuration handed to the slow trainer of `tests.reference`, which knows none of `sweep`'s classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from sweep.learning.configuration import Configuration
+from sweep.learning.hyper import Array, hyperparameters
+from sweep.learning.optimizer import Optimizer
+from sweep.learning.schedule import Schedule
+from sweep.learning.splits import Data
+from sweep.learning.training import Settings
+from tests import reference
+
+
+def by_the_reference(
+    configuration: Configuration, data: Data, settings: Settings, initial: Array, orders: Sequence[Any]
+) -> reference.Outcome:
+    """Train from these initial parameters through these orders, one for each epoch."""
+    optimizer, schedule, made_of = configuration.optimizer, configuration.schedule, settings.architecture(data)
+    if optimizer.name not in reference.OPTIMIZERS or schedule.name not in reference.SCHEDULES:
+        pytest.skip(f"no oracle for {configuration.arm} in tests/learning/textbook.py")
+    recipe = reference.Recipe(
+        settings.activation, made_of.loss, optimizer.name, constants_of(optimizer), schedule.name,
+        constants_of(schedule), configuration.learning_rate, settings.batch_size,
+    )  # fmt: skip
+    training, validation = ((part.inputs, part.targets) for part in (data.train, data.validation))
+    return reference.train(initial, made_of.sizes, training, validation, orders, recipe)
+
+
+def constants_of(rule: Optimizer | Schedule) -> dict[str, Any]:
+    """The hyperparameters by their names."""
+    return {parameter.name: getattr(rule, parameter.name) for parameter in hyperparameters(rule)}
