@@ -11,6 +11,7 @@ The public names are found lazily (PEP 562), for every worker process imports th
 `train`                                    train some configurations on some data, without Optuna
 `Configuration`, `optimizers`,             what a trial is made of
 `schedules`
+`convention`                               a library's defaults and placements: ``convention("torch")``
 `NetworkClassifier`, `NetworkRegressor`    one network as a scikit-learn estimator
 `SweepError`                               root of the errors raised on purpose
 =========================================  ==================================================================
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sweep.learning import optimizers, schedules
     from sweep.learning.configuration import Configuration
     from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
+    from sweep.parity.conventions import convention
 
 __version__ = "0.1.0"
 
@@ -36,6 +38,7 @@ __all__ = [
     "NetworkRegressor",
     "Result",
     "SweepError",
+    "convention",
     "load",
     "optimizers",
     "run",
@@ -49,6 +52,7 @@ _HOMES = {
     "NetworkRegressor": "sweep.learning.estimators",
     "Result": "sweep.door.api",
     "SweepError": "sweep.errors",
+    "convention": "sweep.parity.conventions",
     "load": "sweep.door.api",
     "run": "sweep.door.api",
     "train": "sweep.door.api",

@@ -24,6 +24,7 @@ from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedules import SCHEDULES
 from sweep.learning.splits import DataSource, named
 from sweep.learning.training import Settings
+from sweep.parity.conventions import CONVENTIONS
 from sweep.search.entries import Problems, parse_constants, parse_entry, written
 from sweep.search.samplers import SAMPLERS
 from sweep.search.space import Constants, Space
@@ -123,8 +124,12 @@ class NetworkSection(_Section):
 
 
 class SearchSection(_Section):
-    """``[search]``: the learning rate, the optimizers, the schedules, and how their constants are narrowed."""
+    """``[search]``: the learning rate, the optimizers, the schedules, and how their constants are narrowed.
 
+    What is not narrowed has the default range, or, under a `convention`, the default of that library.
+    """
+
+    convention: str = ""
     learning_rate: Any = None
     optimizers: list[str] = Field(default_factory=lambda: list(OPTIMIZERS), min_length=1)
     schedules: list[str] = Field(default_factory=lambda: list(SCHEDULES), min_length=1)
@@ -137,6 +142,27 @@ class SearchSection(_Section):
             ("optimizer", self.optimizers, self.optimizer, OPTIMIZERS),
             ("schedule", self.schedules, self.schedule, SCHEDULES),
         )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _convention_limits_the_kinds(cls, content: Any) -> Any:
+        """A library need not have all optimizers and schedules: those it has are then the default."""
+        name = content.get("convention", "") if isinstance(content, dict) else ""
+        if not isinstance(name, str) or not name:
+            return content
+        if name not in CONVENTIONS:
+            raise ValueError(f"convention: {unknown('convention', name, CONVENTIONS)}")
+        found = CONVENTIONS[name]
+        return {"optimizers": found.has("optimizer"), "schedules": found.has("schedule"), **content}
+
+    def narrowed(self, kind: str, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the study file says of an optimizer or a schedule, over what the convention says."""
+        if not self.convention:
+            return given
+        try:
+            return CONVENTIONS[self.convention].values(kind, name, given)
+        except UsageError as error:
+            raise ValueError(f"search.convention = {self.convention!r}: {error}") from error
 
     @model_validator(mode="after")
     def _kinds_are_known(self) -> SearchSection:
@@ -180,7 +206,8 @@ class Spec(_Section):
             for name in used:
                 with problems.gathered():
                     where = f"search.{kind}.{name}"
-                    found[kind][name] = parse_constants(where, table[name], narrowed.get(name, {}), epochs)
+                    given = search.narrowed(kind, name, narrowed.get(name, {}))
+                    found[kind][name] = parse_constants(where, table[name], given, epochs)
         problems.report()
         return Space(rate, found["optimizer"], found["schedule"])
 
@@ -205,6 +232,7 @@ class Spec(_Section):
         for section in ("study", "data"):
             whole[section] = {key: value for key, value in whole[section].items() if value not in ("", {}, [])}
         whole["search"] = {
+            **({"convention": self.search.convention} if self.search.convention else {}),
             "learning_rate": written(space.learning_rate),
             "optimizers": self.search.optimizers,
             "schedules": self.search.schedules,
