@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from sweep.parity.lines import Lines
     from sweep.results.statistics import Finding
     from sweep.search.storage import OpenStorage
     from sweep.search.workers import Pool
@@ -85,6 +86,19 @@ class Result:
         if not best:
             raise UsageError(f"{self.folder}: no trial is complete: run more trials, or lower the learning rates")
         return configuration_of(best, self.spec)
+
+    @property
+    def steps(self) -> int:
+        """Updates an epoch; loads the data."""
+        data = prepare(self.spec.source(), self.spec.study.seed)
+        return -(-len(data.train) // self.spec.network.batch_size)
+
+    @property
+    def lines(self) -> list[Lines]:
+        """The best configuration as lines of code for PyTorch, Keras 3 and Optax."""
+        from sweep.parity.lines import lines
+
+        return lines(self.configuration, self.steps)
 
     @property
     def arms(self) -> pd.DataFrame:

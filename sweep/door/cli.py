@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from sweep.errors import Interrupted, SweepError, UsageError
+from sweep.errors import CheckFailed, Interrupted, SweepError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,10 +36,13 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="say more; the tr
 HERE = Path("runs")
 
 
-def _out() -> Console:
+def _out(least: int = 0) -> Console:
+    """Stdout; a table that needs `least` columns gets them, and a narrower terminal breaks its lines."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    console = Console(highlight=False)
+    console.width = max(console.width, least)
+    return console
 
 
 def _err() -> Console:
@@ -134,13 +137,13 @@ def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
         _out().print(terminal.plan(plan))
 
 
-def _show(result: Any, study: str, *, as_json: bool, quiet: bool) -> None:
+def _show(result: Any, study: str, *, as_json: bool, quiet: bool, elsewhere: bool = False) -> None:
     from sweep.door import terminal
 
     if as_json:
         _say_json(terminal.summary_data(result))
     elif not quiet:
-        _out().print(terminal.summary(result, study), soft_wrap=False)
+        _out().print(terminal.summary(result, study, elsewhere=elsewhere), crop=False)
 
 
 @app.command("list", epilog="Example: python -m sweep list")
@@ -164,7 +167,7 @@ def show(study: Study, runs: Runs = HERE, as_json: AsJson = False) -> None:
     from sweep.door import api
 
     folder = api.folder_of(study, runs)
-    _show(api.load(folder.path), study, as_json=as_json, quiet=False)
+    _show(api.load(folder.path), study, as_json=as_json, quiet=False, elsewhere=True)
 
 
 @app.command(epilog="Example: python -m sweep export quickstart trials.csv")
@@ -261,6 +264,31 @@ def manual(
     chosen = Configuration(learning_rate, OPTIMIZERS[optimizer]())
     session = steer(api.resolve(study, seed=seed), chosen, _ask, lambda text: typer.echo(text, err=True))
     typer.echo(epilogue(session, chosen))
+
+
+@app.command(epilog="Example: python -m sweep verify --plot parity.html")
+def verify(
+    golden: Annotated[Path | None, typer.Option(metavar="DIR", help="other recordings, in the same format")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the losses: .html, .png, .svg, .pdf")] = None,
+    recorded: Annotated[bool, typer.Option("--recorded", help="recordings only: run no library now")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare loss per iteration, weights and rates with the official implementations; exit 5 if one differs."""
+    from sweep.door import verify as shown
+    from sweep.parity import recordings
+    from sweep.parity.verifying import verify as check
+
+    found = check(recordings.load(golden), live=not recorded)
+    if plot:
+        from sweep.results import plots
+
+        plots.save(plots.losses([*found.runs, *found.live]), plot)
+    if as_json:
+        _say_json(shown.data(found))
+    else:
+        _out(shown.WIDTH).print(shown.shown(found))
+    if found.failed:
+        raise CheckFailed(f"verify: {len(found.failed)} of {len(found.all)} comparisons failed")
 
 
 def _ask(prompt: str) -> str:

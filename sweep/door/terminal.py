@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
@@ -18,11 +19,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sweep.learning.configuration import dotted
+from sweep.learning.hyper import telling
+
 if TYPE_CHECKING:
     from sweep.door.api import Result
     from sweep.search.planning import Plan
     from sweep.search.records import Progress
 
+LIBRARY_NAMES = {"torch": "PyTorch", "keras": "Keras 3", "optax": "Optax"}
 PLAIN_SECONDS = 5.0  # between two progress lines when stderr is not a terminal
 
 
@@ -103,6 +108,7 @@ def summary_data(result: Result) -> dict[str, Any]:
         "best": _plain(result.best),
         "arms": [_plain(row) for row in arms.to_dict("records")],
         "findings": [{"kind": f.kind, "evidence": f.evidence, "advice": f.advice} for f in result.findings],
+        "lines": [asdict(lines) for lines in result.lines] if result.best else [],
         "tables": {name: str(result.folder / f"{name}.parquet") for name in ("trials", "curves")},
     }
 
@@ -122,11 +128,15 @@ def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     return plain
 
 
-def summary(result: Result, command: str) -> Group:
-    """The end-of-run summary: the best configuration, the arms, the findings, the tables, what to do next."""
-    return Group(
-        *_headline(result), *_best(result), *_arms(result), *_findings(result), *_files(result), *_next(result, command)
-    )
+def summary(result: Result, command: str, *, elsewhere: bool = False) -> Group:
+    """The summary: the best configuration, the arms, the findings, the tables, what to do next.
+
+    With `elsewhere`, also the lines of code that make the best configuration in other libraries.
+    """
+    found = [*_headline(result), *_best(result), *_arms(result), *_findings(result)]
+    if elsewhere and result.best:
+        found += _elsewhere(result)
+    return Group(*found, *_files(result), *_next(result, command))
 
 
 def _headline(result: Result) -> Iterator[RenderableType]:
@@ -149,10 +159,19 @@ def _best(result: Result) -> Iterator[RenderableType]:
     other = "validation_error" if objective == "validation_loss" else "validation_loss"
     if other in best:
         table.add_row(other.replace("_", " "), number(best[other]))
-    for name, value in best.items():
-        if name == "learning_rate" or name.startswith(("optimizer.", "schedule.")):
-            table.add_row(name, number(value))
+    for name, value in chosen_constants(result).items():
+        table.add_row(name, number(value))
     yield Padding(table, (0, 0, 0, 2))
+
+
+def chosen_constants(result: Result) -> dict[str, float]:
+    """The best trial's learning rate and constants, without the knobs that were left at their neutral value."""
+    configuration = result.configuration
+    shown = {"learning_rate": configuration.learning_rate}
+    for prefix, rule in (("optimizer", configuration.optimizer), ("schedule", configuration.schedule)):
+        for name, value in telling(rule).items():
+            shown |= dotted(f"{prefix}.{name}", value)
+    return shown
 
 
 def _grid() -> Table:
@@ -191,6 +210,18 @@ def _cell(value: Any, best: float) -> Text:
     if pd.isna(value):
         return Text("-", style="dim")
     return Text(f"*{number(value)}", style="bold green") if value == best else Text(number(value))
+
+
+def _elsewhere(result: Result) -> Iterator[RenderableType]:
+    """The best configuration in other libraries; lines are not broken, so that they can be copied."""
+    yield Text(f"\nThe best optimizer and schedule elsewhere ({result.steps} minibatches an epoch)", style="bold")
+    for lines in result.lines:
+        name = LIBRARY_NAMES.get(lines.library, lines.library)
+        yield Text(f"  {name}: {'the same mathematics' if lines.exact else 'not the same'}", style="dim")
+        for line in lines.code:
+            yield Text(f"    {line}", no_wrap=True, overflow="ignore")
+        for note in lines.notes:
+            yield Padding(Text(f"- {note}", style="dim" if lines.exact else "yellow"), (0, 0, 0, 4))
 
 
 def _findings(result: Result) -> Iterator[RenderableType]:

@@ -20,26 +20,27 @@ from sweep.learning.splits import named, prepare, split_off_test
 from sweep.results.tables import read
 from tests.studies import CALM, assert_same_results, content, run
 
+ARMS = len(OPTIMIZERS) * len(SCHEDULES)
 EVERYTHING = {"optimizers": list(OPTIMIZERS), "schedules": list(SCHEDULES)}
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """Every optimizer and every schedule, two replicates."""
-    study = content(study={"trials": 48, "generation": 16, "mode": "compare", "replicates": 2}, search=EVERYTHING)
+    study = content(study={"trials": ARMS, "generation": 24, "mode": "compare", "replicates": 2}, search=EVERYTHING)
     return run(study, tmp_path_factory.mktemp("runs"))
 
 
 def test_a_result_has_the_tables_the_study_and_the_best(result: Result) -> None:
-    assert len(result.trials) == len(result.study.trials) == 48
-    assert set(result.curves["number"]) == set(range(48))
+    assert len(result.trials) == len(result.study.trials) == ARMS
+    assert set(result.curves["number"]) == set(range(ARMS))
     complete = result.trials[result.trials["state"] == "complete"]
     assert result.best["objective"] == complete["objective"].min() == result.study.best_value
     assert result.best["number"] == result.study.best_trial.number
     assert not any(pd.isna(value) for value in result.best.values())
     assert result.configuration == configuration_of(result.best, result.spec)
     assert result.configuration.arm == f"{result.best['optimizer']} x {result.best['schedule']}"
-    assert len(result.arms) == 48
+    assert len(result.arms) == ARMS
 
 
 def test_a_run_is_loaded_from_its_folder_as_it_was_returned(result: Result) -> None:
@@ -266,10 +267,10 @@ def test_a_tampered_file_is_found_out(tmp_path: Path) -> None:
     assert not again.rerun(sweep.load(result.folder), 0).reproduced
 
 
-@pytest.mark.parametrize("number", [-1, 48])
+@pytest.mark.parametrize("number", [-1, ARMS])
 def test_a_trial_that_is_not_there_is_one_line(result: Result, number: int, tmp_path: Path) -> None:
     for act in (lambda: again.rerun(result, number), lambda: again.fit(result, tmp_path / "m.joblib", number)):
-        with pytest.raises(UsageError, match=rf"trial {number}: .* has trials 0 to 47"):
+        with pytest.raises(UsageError, match=rf"trial {number}: .* has trials 0 to {ARMS - 1}"):
             act()
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sweep.door.api import resolve, run
+from sweep.door.api import load, resolve, run
 from sweep.door.manual import epilogue, steer
 from sweep.learning.configuration import Configuration
-from sweep.learning.optimizers import RMSProp
+from sweep.learning.optimizers import OPTIMIZERS, RMSProp
+from sweep.learning.schedules import SCHEDULES
 from tests.terminal import Outcome, command, environment, sweep, sweep_process, tiny_study
 
 
@@ -63,6 +64,25 @@ def test_run_with_json_prints_one_object_and_show_prints_the_same(place: Path) -
     assert ran["best"]["objective"] == min(a["objective"] for a in ran["arms"] if a["objective"] is not None)
 
 
+def test_show_ends_with_the_best_optimizer_and_schedule_as_lines_of_code_for_other_libraries(place: Path) -> None:
+    text = sweep("show", "tiny", cwd=place).out
+    lines = one_object(sweep("show", "tiny", "--json", cwd=place))["lines"]
+    assert [found["library"] for found in lines] == ["torch", "keras", "optax"]
+    assert f"{iris_steps(place)} minibatches an epoch" in text
+    for found in lines:
+        assert found["code"]
+        assert found["exact"] or found["notes"]
+        for line in found["code"]:  # whole, so that it can be copied
+            assert f"    {line}\n" in text
+    assert "torch.optim" not in sweep("run", "tiny.toml", cwd=place).out
+
+
+def iris_steps(place: Path) -> int:
+    """150 samples, of which 30 are the test part and 30 the validation part, in minibatches of 32."""
+    assert load(place / "runs" / "tiny").spec.network.batch_size == 32
+    return -(-90 // 32)
+
+
 def test_list_names_every_shipped_study_a_line_each(place: Path) -> None:
     lines = sweep("list", cwd=place).out.splitlines()
     assert [line.split()[0] for line in lines] == ["initial-cache", "quickstart", "regression", "schedules"]
@@ -72,7 +92,12 @@ def test_list_names_every_shipped_study_a_line_each(place: Path) -> None:
 def test_dry_run_predicts_and_writes_nothing(tmp_path: Path) -> None:
     tiny_study(tmp_path)
     text = sweep("run", "tiny.toml", "--dry-run", cwd=tmp_path).out
-    for part in ("48 (optimizer x schedule)", "16, in generations of 8", "ms to train", "memory"):
+    for part in (
+        f"{len(OPTIMIZERS) * len(SCHEDULES)} (optimizer x schedule)",
+        "16, in generations of 8",
+        "ms to train",
+        "memory",
+    ):
         assert part in text
     plan = one_object(sweep("run", "tiny.toml", "--dry-run", "--json", "--workers", "2", cwd=tmp_path))
     assert plan["total"] > 0
