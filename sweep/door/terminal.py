@@ -136,7 +136,7 @@ def summary(result: Result, command: str, *, elsewhere: bool = False) -> Group:
     found = [*_headline(result), *_best(result), *_arms(result), *_findings(result)]
     if elsewhere and result.best:
         found += _elsewhere(result)
-    return Group(*found, *_files(result), *_next(result, command))
+    return Group(*found, *_files(result), *_next(result, command, elsewhere))
 
 
 def _headline(result: Result) -> Iterator[RenderableType]:
@@ -240,7 +240,7 @@ def _files(result: Result) -> Iterator[RenderableType]:
     yield Padding(table, (0, 0, 0, 2))
 
 
-def _next(result: Result, command: str) -> Iterator[RenderableType]:
+def _next(result: Result, command: str, elsewhere: bool) -> Iterator[RenderableType]:
     from sweep.search.study import total_trials
 
     name, study = command, result.spec.study
@@ -251,6 +251,8 @@ def _next(result: Result, command: str) -> Iterator[RenderableType]:
     if result.best:
         table.add_row("train the best again", f"python -m sweep rerun {name} {result.best['number']}")
         table.add_row("keep it as an estimator", f"python -m sweep fit {name} -o model.joblib")
+        if not elsewhere:
+            table.add_row("as code for PyTorch, Keras, Optax", f"python -m sweep show {name}")
     more = result.spec.model_copy(update={"study": study.model_copy(update={"trials": 2 * study.trials})})
     if total_trials(more) > len(result.trials):
         table.add_row("more trials", f"python -m sweep run {name} --trials {total_trials(more)}")

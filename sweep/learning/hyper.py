@@ -148,8 +148,8 @@ class Hyperparameter:
         """Raise `UsageError` unless every value lies in the domain."""
         elements = value if isinstance(value, tuple | list) else (value,)
         for element in elements:
-            said = isinstance(element, bool) and not self.flag
-            if said or not isinstance(element, np.ndarray | np.number | int | float):
+            said = isinstance(element, bool | np.bool) and not self.flag
+            if said or not isinstance(element, np.ndarray | np.number | np.bool | int | float):
                 raise UsageError(
                     f"{owner}.{self.name} = {element!r}: must be {'true or false' if self.flag else 'a number'}"
                 )

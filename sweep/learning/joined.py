@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from sweep.errors import UsageError
-from sweep.learning.hyper import Array, stack
+from sweep.learning.hyper import NOT_NEGATIVE, Array, stack
 from sweep.learning.schedule import ROUNDING, Schedule, State
 
 
@@ -45,7 +45,12 @@ class Join(Schedule):
             raise UsageError(f"join: {len(self.parts)} parts: need one rising boundary between each and the next")
         if self.scales and len(self.scales) != len(self.parts):
             raise UsageError(f"join: {len(self.scales)} scales for {len(self.parts)} parts: give one for each, or none")
+        for name, values in (("boundaries", self.boundaries), ("scales", self.scales)):
+            if not NOT_NEGATIVE.contains(np.asarray(values)):
+                raise UsageError(f"join.{name} = {values}: must obey {NOT_NEGATIVE.rule(name)}")
         for part in self.parts:
+            if not isinstance(part, Schedule):
+                raise UsageError(f"join: {part!r} is not a schedule")
             if part.start(nothing, nothing):
                 raise UsageError(f"join: {part.name} watches a loss: only schedules of time alone can be joined")
 

@@ -50,7 +50,9 @@ class Plateau(Schedule):
         domain=NOT_NEGATIVE, kw_only=True,
     )  # fmt: skip
     baseline: Scalar = flag(True, "the loss before training is the first best (the libraries: false)")
-    running_best: Scalar = flag(False, "the best loss is the lowest, even if it was no progress (scikit-learn: true)")
+    running_best: Scalar = flag(
+        False, "the best loss is the lowest, and progress may be just the threshold (scikit-learn: true)"
+    )
     watch_training: Scalar = flag(False, "watch the training loss (scikit-learn: true)")
 
     def start(self, validation: Array, training: Array) -> State:
@@ -63,7 +65,8 @@ class Plateau(Schedule):
         """Count a bad epoch, or multiply the rate when there were too many."""
         loss = np.where(self.watch_training, training, validation)
         scale, best, bad, resting = state
-        better = loss < np.where(self.absolute, best - self.threshold, best * (1.0 - self.threshold))
+        mark = np.where(self.absolute, best - self.threshold, best * (1.0 - self.threshold))
+        better = np.where(self.running_best, loss <= mark, loss < mark)
         bad = np.where(better | (resting > 0.0), 0.0, bad + 1.0)
         fires = bad > self.patience
         lower = np.maximum(scale * self.drop, self.floor)

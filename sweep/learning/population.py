@@ -148,7 +148,7 @@ class Population:
         self._configurations = configurations
         self._compiled = compiled
         self._schedules: list[_ScheduleGroup] = []
-        self._last = np.empty((network.rows, 0)), np.empty(0)  # the rates and the count of the epoch's last update
+        self._last = np.zeros((network.rows, 1)), np.zeros(1)  # the rates and the count of the epoch's last update
 
     @classmethod
     def of(
@@ -171,6 +171,7 @@ class Population:
         population = cls(trials, configurations, network, compiled)
         validation, training = (np.tile(loss, len(trials))[:, None] for loss in losses)
         population._group(validation, training)
+        population._last = population.rates(np.zeros(2), np.zeros(2))[:, :1], np.zeros(1)
         return population
 
     def _rows(self) -> list[Configuration]:
@@ -220,7 +221,10 @@ class Population:
             group.prepare(rates, count, samples, str(self.network.parameters.dtype))
 
     def effective_rates(self) -> Array:
-        """Each parameter's effective rate at the last update of the epoch, shape ``(rows, parameters)``, float64."""
+        """Each parameter's effective rate at the last update of the epoch, shape ``(rows, parameters)``, float64.
+
+        Before training: what the first update's would be if it found the state as it is.
+        """
         found, (rates, count) = np.empty(self.network.parameters.shape), self._last
         for group in self.optimizers:
             found[group.rows] = group.rule.effective(rates[group.rows], count, group.state)

@@ -235,7 +235,7 @@ class Ramps(Schedule):
             share = np.where(length > 0.0, share, 1.0)
             shape = np.where(self.cosine, 0.5 * (1.0 - np.cos(math.pi * share)), share)
             reached = np.where(share < 1.0, level + (goal - level) * shape, goal)
-            factor = np.where(time >= begin, reached, factor)
+            factor = np.where(time >= begin - ROUNDING, reached, factor)
             begin, level = end, goal
         return factor
 

@@ -149,6 +149,8 @@ def train(
     """
     if not configurations:
         raise UsageError("train: no configurations given: give at least one")
+    if script:
+        _check(script, data, settings)
     with steady():
         loop = _Loop(configurations, data, settings, script or _drawn(data, settings, seed), script is None, compiled)
         for epoch in range(settings.epochs + 1):
@@ -159,6 +161,18 @@ def train(
             if watch:
                 watch(epoch, loop.population)
         return loop.finish()
+
+
+def _check(script: Script, data: Data, settings: Settings) -> None:
+    """Raise `UsageError` unless a script fits the data and the settings."""
+    initial = settings.replicates, settings.architecture(data).parameters
+    if np.shape(script.initial) != initial:
+        raise UsageError(f"script.initial: shape {np.shape(script.initial)}: must be {initial}")
+    orders = settings.epochs, settings.replicates
+    if np.ndim(script.orders) != 3 or np.shape(script.orders)[:2] != orders or not np.size(script.orders):
+        raise UsageError(f"script.orders: shape {np.shape(script.orders)}: must be {(*orders, 'samples')}")
+    if not 0 <= np.min(script.orders) <= np.max(script.orders) < len(data.train):
+        raise UsageError(f"script.orders: must be numbers of samples, from 0 to {len(data.train) - 1}")
 
 
 def _drawn(data: Data, settings: Settings, seed: int) -> _Drawn:

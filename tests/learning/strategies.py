@@ -136,6 +136,7 @@ configurations: st.SearchStrategy[Configuration] = st.builds(
 )
 
 moments = st.floats(0.0, 3.0 * EPOCHS)  # epochs
+evenly = st.integers(0, 64).map(lambda count: np.linspace(0.0, 3.0 * EPOCHS, count).tolist())  # as many as steps
 losses = st.floats(0.0, 10.0) | st.sampled_from([math.nan, math.inf, 1.0, 1.0 - 1e-3])
 loss_pairs = st.tuples(losses, losses)  # of validation and training
 
@@ -265,11 +266,6 @@ BUSY: dict[str, list[dict[str, Any]]] = {  # constants that make a schedule do s
 }  # fmt: skip
 
 
-def busy(name: str) -> Schedule:
-    """A schedule of this kind that changes the rate within four epochs."""
-    return busier(name)[0]
-
-
-def busier(name: str) -> list[Schedule]:
-    """Several such, with their knobs in many positions."""
+def busy(name: str) -> list[Schedule]:
+    """Schedules of this kind that change the rate within four epochs, with their knobs in many positions."""
     return [SCHEDULES[name](**chosen) for chosen in BUSY.get(name, [{}])]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sweep.learning.hyper import Array
 from sweep.learning.schedule import Schedule
-from sweep.learning.schedules import CosineRestarts, InverseScaling, InverseTime, Piecewise, Polynomial, Step
+from sweep.learning.schedules import CosineRestarts, InverseScaling, InverseTime, Piecewise, Polynomial, Ramps, Step
 
 LATE = [41, 47, 55, 61, 82, 83, 94, 97, 107, 109, 110, 115, 121, 122, 123, 141]
 LENGTHS = [1, 3, 10, *LATE, 1000]
@@ -62,6 +62,16 @@ def test_a_table_changes_at_its_boundaries_or_one_update_after_them(steps: int, 
             passed = sum(updates - warmup >= n * length + after for n in (1, 3))
             expected = np.array([1.0, *factors])[passed]
             np.testing.assert_array_equal(after_updates(table, updates, steps), expected, err_msg=f"{length}, {after}")
+
+
+@every_pace
+@pytest.mark.parametrize("warmup", [0, 29])
+def test_ramps_jump_at_the_update_at_which_two_of_them_end(steps: int, warmup: int) -> None:
+    for length in LENGTHS:
+        updates = np.arange(warmup, warmup + 2 * length)
+        ramps = Ramps(times=(length / steps,) * 2, factors=(1.0, 0.5), warmup=warmup / steps)
+        expected = np.where(updates - warmup >= length, 0.5, 1.0)
+        np.testing.assert_array_equal(after_updates(ramps, updates, steps), expected, err_msg=f"{length}")
 
 
 @pytest.mark.parametrize("early", [0.0, 1e-15, 9e-10])
@@ -110,6 +120,17 @@ def test_a_cosine_restarts_where_a_period_counted_by_logarithms_would_not() -> N
             before, at = after_updates(schedule, np.array([end - 1, end]), steps)
             assert at == 1.0
             assert before < 0.001
+
+
+@pytest.mark.parametrize("grow", [2, 3, 10])
+def test_a_cosine_is_at_its_end_just_before_it_restarts(grow: int) -> None:
+    """By so little that a logarithm does not tell: a few billionths, or the least that a float64 time can tell."""
+    schedule = CosineRestarts(first=10.0, period_factor=float(grow))
+    for n in range(1, 8):
+        end = float(10 * sum(grow**i for i in range(n)))
+        for early in (3e-9, 1e-8, 1e-7):
+            assert schedule.factor(end - max(early, 4 * np.spacing(end))).item() < 0.01
+        assert schedule.factor(end).item() == 1.0
 
 
 @given(first=st.integers(1, 200), grow=st.sampled_from([1.0, 1.1, 1.5, 2.0, 3.0, 7.0]), steps=st.sampled_from(STEPS))

@@ -142,6 +142,25 @@ def test_a_training_is_the_same_bit_for_bit_compiled_or_not(dtype: str) -> None:
     assert 0 < (compiled.diverged_at > 0).sum() < 20
 
 
+@needs_numba
+def test_a_training_takes_the_executor_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = set()
+
+    def noted(name: str, executor: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*given: Any) -> Any:
+            asked.add(name)
+            return executor(*given)
+
+        return noting
+
+    for name in ("_compiled", "_interpreted"):
+        monkeypatch.setattr(executors, name, noted(name, getattr(executors, name)))
+    for compiled, expected in ((True, "_compiled"), (False, "_interpreted"), (None, "_compiled")):
+        asked.clear()
+        train(mixed(6), small_data("regression"), Settings((2,), epochs=1), seed=0, compiled=compiled)
+        assert asked == {expected}
+
+
 @pytest.fixture
 def without_numba(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     monkeypatch.setattr(executors, "numba", None)

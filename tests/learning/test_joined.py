@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from sweep.learning.population import Population
 from sweep.learning.schedule import Schedule
 from sweep.learning.schedules import Constant, Cosine, Exponential, InverseTime, Join, Piecewise, Plateau, Step
 from sweep.learning.training import Settings, train
-from tests.learning.strategies import joins, moments, open_loop, small_data
+from tests.learning.strategies import evenly, joins, moments, open_loop, small_data
 
 eighths = st.integers(0, 160).map(lambda n: n / 8)  # of them and their differences every digit is kept
 
@@ -60,8 +62,17 @@ def test_a_part_begins_at_the_update_of_its_boundary(steps: int, warmup: int) ->
     assert joined.factor(updates / steps).tolist() == np.where(updates - warmup >= 41, 0.5, 1.0).tolist()
 
 
-@given(several=st.lists(joins, min_size=2, max_size=5), times=st.lists(moments, min_size=2, max_size=40))
-def test_stacked_chains_give_what_each_gives_alone_bit_for_bit(several: list[Join], times: list[float]) -> None:
+@pytest.mark.parametrize("early", [0.0, 1e-15, 9e-10])
+def test_a_time_less_than_a_billionth_before_a_boundary_counts_as_at_it(early: float) -> None:
+    joined = Join(parts=(Constant(), Constant()), boundaries=(6.0,), scales=(1.0, 0.5))
+    assert joined.factor(np.array([6.0 - early, 6.0 - 2e-9])).tolist() == [0.5, 1.0]
+
+
+@given(several=st.lists(joins, min_size=2, max_size=4), few=st.lists(moments, min_size=2, max_size=6), many=evenly)
+def test_stacked_chains_give_what_each_gives_alone_bit_for_bit(
+    several: list[Join], few: list[float], many: list[float]
+) -> None:
+    times = [*few, *many]
     together = Join.stacked(several).factor(np.array(times))
     assert together.shape == (len(several), len(times))
     for k, joined in enumerate(several):
@@ -126,3 +137,20 @@ def test_one_scale_is_wanted_for_each_part_or_none(scales: tuple[float, ...]) ->
 def test_the_warm_up_of_a_chain_is_checked_like_any_other() -> None:
     with pytest.raises(UsageError, match=r"join\.warmup = -1: must obey 0 <= warmup and finite"):
         Join(parts=(Constant(),), warmup=-1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"boundaries": (-1.0,)}, r"join\.boundaries = \(-1\.0,\): must obey 0 <= boundaries and finite"),
+        ({"boundaries": (math.nan,)}, r"join\.boundaries = \(nan,\)"),
+        ({"scales": (1.0, -2.0)}, r"join\.scales = \(1\.0, -2\.0\): must obey 0 <= scales and finite"),
+        ({"parts": (Constant(), 0.5)}, r"join: 0\.5 is not a schedule"),
+    ],
+)
+def test_places_and_factors_that_cannot_be_and_parts_that_are_none_are_refused(
+    arguments: dict[str, Any], said: str
+) -> None:
+    fitting: dict[str, Any] = {"parts": (Constant(), Constant()), "boundaries": (1.0,)}
+    with pytest.raises(UsageError, match=said):
+        Join(**fitting | arguments)

@@ -35,7 +35,7 @@ every_field = st.fixed_dictionaries(
         "absolute": st.booleans(),
         "cooldown": st.integers(0, 4).map(float),
         "floor": st.sampled_from([0.0, 0.01, 0.3, 1.0]),
-        "least_change": st.sampled_from([0.0, 0.05, 0.2]),
+        "least_change": st.sampled_from([0.0, 0.05, 0.25, 0.5]),
         "baseline": st.booleans(),
         "running_best": st.booleans(),
         "watch_training": st.booleans(),
@@ -104,6 +104,13 @@ def test_an_absolute_threshold_is_a_difference() -> None:
     assert factors(Plateau(patience=0.0, threshold=0.4, absolute=True), seen)[-1] == 1.0
     assert factors(Plateau(patience=0.0, threshold=0.5, absolute=True), seen)[1] == 0.5  # not by more than 0.5
     assert factors(Plateau(patience=0.0, threshold=0.4), seen)[1] == 0.5  # 9.5 is not below 6
+
+
+def test_to_scikit_learn_progress_by_just_the_threshold_is_progress() -> None:
+    seen = [1.0, 1.0, 1.0]
+    chosen = {"patience": 0.0, "threshold": 0.0, "absolute": True}
+    assert factors(Plateau(**chosen), seen) == [1.0, 0.5, 0.25]
+    assert factors(Plateau(**chosen, running_best=True), seen) == [1.0, 1.0, 1.0]
 
 
 def test_a_running_best_follows_progress_that_is_too_small_to_count() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers import OPTIMIZERS, Adam, Momentum, RMSProp, Sgd
@@ -215,3 +216,36 @@ def test_effective_rates_are_each_rows_own_also_after_others_have_left(decay: fl
         alone = rates_of([population[k]])
         for epoch in (1, 2, 3):
             np.testing.assert_array_equal(together[epoch, k], alone[epoch, 0])
+
+
+@pytest.mark.parametrize(
+    ("initial", "orders", "said"),
+    [
+        ((2, 8), (3, 1, 5), r"script\.initial: shape \(2, 8\): must be \(1, 8\)"),
+        ((1, 8), (2, 1, 5), r"script\.orders: shape \(2, 1, 5\): must be \(3, 1, 'samples'\)"),
+        ((1, 8), (3, 1, 0), r"script\.orders: shape \(3, 1, 0\)"),
+        ((1, 8), (3, 5), r"script\.orders: shape \(3, 5\)"),
+    ],
+)
+def test_a_script_that_does_not_fit_is_one_line(initial: tuple[int, ...], orders: tuple[int, ...], said: str) -> None:
+    settings = Settings((), epochs=3)
+    script = Script(np.zeros(initial), np.zeros(orders, int))
+    with pytest.raises(UsageError, match=said):
+        train([Configuration(0.1, Sgd())], small_data("regression"), settings, seed=0, script=script)
+
+
+def test_a_script_of_samples_that_are_not_there_is_one_line() -> None:
+    script = Script(np.zeros((1, 8)), np.full((3, 1, 5), 20))
+    with pytest.raises(UsageError, match=r"script\.orders: must be numbers of samples, from 0 to 19"):
+        train([Configuration(0.1, Sgd())], small_data("regression"), Settings((), epochs=3), seed=0, script=script)
+
+
+def test_effective_rates_before_training_are_those_of_the_state_as_it_is() -> None:
+    seen: list[Array] = []
+
+    def watch(epoch: int, population: Population) -> None:
+        seen.append(population.effective_rates())
+
+    rule = RMSProp(initial_cache=4.0, epsilon=0.0)
+    train([Configuration(0.1, rule)], small_data("regression"), Settings((), epochs=1), seed=0, watch=watch)
+    np.testing.assert_allclose(seen[0], 0.05)  # 0.1 / sqrt(4)

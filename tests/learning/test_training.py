@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Task
 from sweep.learning.hyper import telling
+from sweep.learning.machine import steady
 from sweep.learning.optimizer import Optimizer
 from sweep.learning.optimizers import OPTIMIZERS, Adam, RMSProp, Sgd
+from sweep.learning.population import Population
 from sweep.learning.schedule import Schedule
 from sweep.learning.schedules import SCHEDULES, Piecewise, Ramps
 from sweep.learning.splits import Data, named, prepare
 from sweep.learning.training import Settings, Training, train
 from tests.learning.strategies import (
-    busier,
+    busy,
     configurations,
     data_sets,
     mixed,
@@ -105,6 +107,19 @@ def test_a_trial_trains_the_same_beside_others_that_use_what_it_leaves_unused(na
     assert (training.diverged_at[len(leaving) :] < 0).all()
 
 
+def test_weight_decay_does_not_touch_the_rows_of_others() -> None:
+    """Not even where nothing times what is there is not nothing."""
+    chosen = [Configuration(0.5, Sgd()), Configuration(0.5, Sgd(weight_decay=0.1))]
+    architecture = Settings((), dtype="float64").architecture(small_data("regression"))
+    initial = np.full((1, architecture.parameters), np.inf)
+    population = Population.of(chosen, architecture, initial, (np.ones(1), np.ones(1)))
+    population.network.gradient[:] = 1.0
+    with steady():
+        population.prepare(np.full((2, 2), 0.5), np.arange(2), np.full(2, 4))
+        population.update(0)
+    np.testing.assert_array_equal(population.network.parameters, np.repeat([[np.inf], [np.nan]], 8, axis=1))
+
+
 def test_it_does_not_depend_on_how_long_the_tables_of_others_are() -> None:
     """Tables are filled up to one length."""
     data, settings = small_data("regression"), Settings((3,), dtype="float64", epochs=4, batch_size=3)
@@ -148,7 +163,7 @@ def test_a_trial_that_overflows_spoils_only_its_row(data: st.DataObject) -> None
 @every_dtype
 @pytest.mark.parametrize(
     "kind",
-    [*(rule for name in OPTIMIZERS for rule in uses(name)), *(rule for name in SCHEDULES for rule in busier(name))],
+    [*(rule for name in OPTIMIZERS for rule in uses(name)), *(rule for name in SCHEDULES for rule in busy(name))],
     ids=lambda kind: f"{kind.name}-{telling(kind)}",
 )
 def test_what_a_trial_remembers_survives_the_departure_of_others(kind: Optimizer | Schedule, dtype: str) -> None:

@@ -26,7 +26,7 @@ from sweep.learning.streams import stream
 from sweep.learning.training import Samples, Settings, train
 from tests import reference
 from tests.learning.slowly import by_the_reference
-from tests.learning.strategies import busier, configurations, data_sets, mixed, small_data, trainings, variants
+from tests.learning.strategies import busy, configurations, data_sets, mixed, small_data, trainings, variants
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -74,7 +74,7 @@ def test_losses_and_rates_are_those_of_the_slow_trainer_for_every_knob(rule: Opt
 
 
 @pytest.mark.parametrize(
-    "schedule", [s for name in SCHEDULES for s in busier(name)], ids=lambda rule: f"{rule.name}-{telling(rule)}"
+    "schedule", [s for name in SCHEDULES for s in busy(name)], ids=lambda rule: f"{rule.name}-{telling(rule)}"
 )
 def test_losses_and_rates_are_those_of_the_slow_trainer_for_every_schedule(schedule: Schedule) -> None:
     chosen = Configuration(0.05, Momentum(momentum=0.5), schedule)
@@ -83,7 +83,7 @@ def test_losses_and_rates_are_those_of_the_slow_trainer_for_every_schedule(sched
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "constant"])
 def test_the_schedules_compared_change_the_rate_while_they_train(name: str) -> None:
-    for schedule in busier(name):
+    for schedule in busy(name):
         training = train([Configuration(0.05, Momentum(momentum=0.5), schedule)], small_data("regression"), DOUBLE, 6)
         assert len(set(training.learning_rate[0, 0].tolist())) > 1
 
@@ -109,6 +109,15 @@ def test_a_plateau_in_a_trial_answers_to_that_trials_losses_only() -> None:
     training = train([stuck, moving], small_data("regression"), DOUBLE, seed=0)
     assert training.learning_rate[0, 0].tolist() == [1e-9, 1e-9, 5e-10, 2.5e-10, 1.25e-10]
     assert training.learning_rate[1, 0].tolist() == [0.01] * 5
+
+
+def test_a_plateau_that_watches_the_training_loss_starts_from_the_training_loss() -> None:
+    watching = Plateau(patience=0.0, threshold=0.0, watch_training=True)
+    training = train([Configuration(1e-6, Sgd(), watching)], small_data("regression"), DOUBLE, seed=6)
+    losses, rates = training.train_loss[0, 0], training.learning_rate[0, 0]
+    assert (np.diff(losses) < 0).all()
+    assert losses[1] > training.validation_loss[0, 0, 0]  # compared with that, nothing would be better
+    assert rates.tolist() == [1e-6] * 5
 
 
 @given(population=st.lists(configurations, min_size=1, max_size=4), data=data_sets, settings=trainings)

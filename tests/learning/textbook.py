@@ -188,8 +188,8 @@ def piecewise(
 def ramps(time: float, losses: Losses, *, times: Sequence[float], factors: Sequence[float], cosine: bool) -> float:
     begin, level = 0.0, 1.0
     for end, goal in zip(sorted(times), factors, strict=True):
-        if time < end:
-            share = (time - begin) / (end - begin)
+        if time < end - NEAR:
+            share = max(time - begin, 0.0) / (end - begin)
             if cosine:
                 share = (1 - math.cos(math.pi * share)) / 2
             return level + (goal - level) * share
@@ -218,7 +218,8 @@ def plateau(
     before, *later = [training if watch_training else validation for validation, training in losses]
     factor, best, bad, resting = 1.0, before if baseline else math.inf, 0, 0.0
     for loss in later:
-        if loss < (best - threshold if absolute else best * (1 - threshold)):
+        mark = best - threshold if absolute else best * (1 - threshold)
+        if loss < mark or (running_best and loss == mark):
             best, bad = loss, 0
         else:
             bad += 1
@@ -292,5 +293,5 @@ def factor(name: str, time: float, constants: dict[str, Any], losses: Losses = (
     if "duration" in own:
         own["duration"] -= warmup
         if own["duration"] <= own["hold"]:
-            return float(own["end"])  # no way is left to go
+            return 1.0 if time - warmup < own["hold"] else float(own["end"])  # no way is left to go
     return SCHEDULES[name](time - warmup, losses, **own)
