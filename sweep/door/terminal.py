@@ -252,7 +252,7 @@ def _next(result: Result, command: str, elsewhere: bool) -> Iterator[RenderableT
         table.add_row("train the best again", f"python -m sweep rerun {name} {result.best['number']}")
         table.add_row("keep it as an estimator", f"python -m sweep fit {name} -o model.joblib")
         if not elsewhere:
-            table.add_row("as code for PyTorch, Keras, Optax", f"python -m sweep show {name}")
+            table.add_row("in PyTorch, Keras, Optax", f"python -m sweep show {name}")
     more = result.spec.model_copy(update={"study": study.model_copy(update={"trials": 2 * study.trials})})
     if total_trials(more) > len(result.trials):
         table.add_row("more trials", f"python -m sweep run {name} --trials {total_trials(more)}")
