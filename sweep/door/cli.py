@@ -6,7 +6,7 @@ import json
 import sys
 import traceback
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -282,7 +282,8 @@ def verify(
     if plot:
         from sweep.results import plots
 
-        plots.save(plots.losses([*found.runs, *found.live]), plot)
+        live = [replace(comparison, library=f"{comparison.library} now:") for comparison in found.live]
+        plots.save(plots.losses([*found.runs, *live]), plot)
     if as_json:
         _say_json(shown.data(found))
     else:

@@ -31,18 +31,17 @@ def losses(comparisons: Sequence[Comparison]) -> go.Figure:
         cell = {"row": place // COLUMNS + 1, "col": place % COLUMNS + 1}
         for name, values, line in zip(("theirs", "ours"), reversed(curves), _lines(), strict=True):
             x = list(range(1, len(values) + 1))
-            figure.add_trace(
-                go.Scatter(x=x, y=values, name=name, legendgroup=name, showlegend=place == 0, line=line), **cell
-            )
+            figure.add_trace(go.Scatter(x=x, y=values, name=name, line=line), **cell)
     figure.update_annotations(font_size=11)
     figure.update_xaxes(tickfont_size=9, gridcolor="#eee")
     figure.update_yaxes(tickfont_size=9, gridcolor="#eee")
     figure.update_layout(
-        title="Loss per iteration, ours over theirs: the largest relative difference",
+        title="Loss per iteration: theirs wide and grey, ours thin upon it; the number: largest relative difference",
+        title_font_size=15,
+        showlegend=False,
         height=120 + 175 * rows,
         width=1300,
         plot_bgcolor="white",
-        legend={"orientation": "h", "yref": "container", "y": 0.999, "yanchor": "top", "x": 1, "xanchor": "right"},
         margin={"l": 40, "r": 20, "t": 110, "b": 30},
     )
     return figure
