@@ -272,21 +272,25 @@ def verify(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the losses: .html, .png, .svg, .pdf")] = None,
     recorded: Annotated[bool, typer.Option("--recorded", help="recordings only: run no library now")] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Compare loss per iteration, weights and rates with the official implementations; exit 5 if one differs."""
     from sweep.door import verify as shown
     from sweep.parity import recordings
     from sweep.parity.verifying import verify as check
 
-    found = check(recordings.load(golden), live=not recorded)
+    given = recordings.load(golden)
     if plot:
         from sweep.results import plots
 
+        plots.check(plot)
+    found = check(given, live=not recorded)
+    if plot:
         live = [replace(comparison, library=f"{comparison.library} now:") for comparison in found.live]
         plots.save(plots.losses([*found.runs, *live]), plot)
     if as_json:
         _say_json(shown.data(found))
-    else:
+    elif not quiet:
         _out(shown.WIDTH).print(shown.shown(found))
     if found.failed:
         raise CheckFailed(f"verify: {len(found.failed)} of {len(found.all)} comparisons failed")

@@ -57,6 +57,14 @@ def _title(comparison: Comparison) -> str:
     return f"{comparison.library} {comparison.setting}{bits}: {verdict}"
 
 
+def check(file: Path) -> None:
+    """Raise `UsageError` unless a figure can be written to a file of this name: before the work is done."""
+    if file.suffix not in (".html", ".png", ".svg", ".pdf"):
+        raise UsageError(f"{file}: must end in .html, .png, .svg or .pdf")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"{file}: cannot be written: there is no folder {file.parent}: choose another place")
+
+
 def save(figure: go.Figure, file: Path) -> None:
     """Write a figure: ``.html``, one self-contained page; or ``.png``, ``.svg``, ``.pdf``, with the package kaleido.
 
@@ -65,8 +73,7 @@ def save(figure: go.Figure, file: Path) -> None:
     UsageError
         Another ending, or what is needed for it is not there.
     """
-    if file.suffix not in (".html", ".png", ".svg", ".pdf"):
-        raise UsageError(f"{file}: must end in .html, .png, .svg or .pdf")
+    check(file)
     try:
         with replacing(file) as beside:
             if file.suffix == ".html":

@@ -131,6 +131,17 @@ def test_a_wrong_recording_fails_by_name_with_exit_code_5(tmp_path: Path) -> Non
     assert [run["passed"] for run in found["runs"]] == [True, False, False]
 
 
+def test_quiet_is_quiet_unless_something_fails(tmp_path: Path) -> None:
+    runs = others()[:2]
+    recorder.write(tmp_path, PROBLEMS, runs)
+    outcome = sweep("verify", "--golden", ".", "--recorded", "-q", cwd=tmp_path)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    runs[0]["loss"][3] = 1.0
+    recorder.write(tmp_path, PROBLEMS, runs)
+    outcome = sweep("verify", "--golden", ".", "--recorded", "-q", cwd=tmp_path)
+    assert (outcome.code, outcome.out) == (5, "")
+
+
 def test_a_plot_is_one_page_with_every_training(tmp_path: Path) -> None:
     recorder.write(tmp_path, PROBLEMS, others()[:4])
     outcome = sweep("verify", "--golden", ".", "--recorded", "--plot", "losses.html", cwd=tmp_path)
