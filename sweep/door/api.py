@@ -91,7 +91,7 @@ class Result:
     def steps(self) -> int:
         """Updates an epoch; loads the data."""
         data = prepare(self.spec.source(), self.spec.study.seed)
-        return -(-len(data.train) // self.spec.network.batch_size)
+        return self.spec.settings().steps(len(data.train))
 
     @property
     def lines(self) -> list[Lines]:

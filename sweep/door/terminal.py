@@ -19,11 +19,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sweep.errors import DataError
 from sweep.learning.configuration import dotted
 from sweep.learning.hyper import telling
 
 if TYPE_CHECKING:
     from sweep.door.api import Result
+    from sweep.parity.lines import Lines
     from sweep.search.planning import Plan
     from sweep.search.records import Progress
 
@@ -108,7 +110,7 @@ def summary_data(result: Result) -> dict[str, Any]:
         "best": _plain(result.best),
         "arms": [_plain(row) for row in arms.to_dict("records")],
         "findings": [{"kind": f.kind, "evidence": f.evidence, "advice": f.advice} for f in result.findings],
-        "lines": [asdict(lines) for lines in result.lines] if result.best else [],
+        "lines": [asdict(lines) for lines in _lines(result)[0]],
         "tables": {name: str(result.folder / f"{name}.parquet") for name in ("trials", "curves")},
     }
 
@@ -212,10 +214,22 @@ def _cell(value: Any, best: float) -> Text:
     return Text(f"*{number(value)}", style="bold green") if value == best else Text(number(value))
 
 
+def _lines(result: Result) -> tuple[list[Lines], str]:
+    """The best configuration's lines of code, or why there are none: only the data say how long an epoch is."""
+    try:
+        return (result.lines if result.best else []), ""
+    except DataError as error:
+        return [], str(error)
+
+
 def _elsewhere(result: Result) -> Iterator[RenderableType]:
     """The best configuration in other libraries; lines are not broken, so that they can be copied."""
-    yield Text(f"\nThe best optimizer and schedule elsewhere ({result.steps} minibatches an epoch)", style="bold")
-    for lines in result.lines:
+    found, missing = _lines(result)
+    known = f" ({result.steps} minibatches an epoch)" if found else ""
+    yield Text(f"\nThe best optimizer and schedule elsewhere{known}", style="bold")
+    if missing:
+        yield Padding(Text(f"not known without the data: {missing}", style="dim"), (0, 0, 0, 2))
+    for lines in found:
         name = LIBRARY_NAMES.get(lines.library, lines.library)
         yield Text(f"  {name}: {'the same mathematics' if lines.exact else 'not the same'}", style="dim")
         for line in lines.code:

@@ -297,9 +297,7 @@ class Cosine(Annealed):
         """Fall along half a cosine."""
         endless = np.maximum(time - self.hold, 0.0) / np.where(self.left() > 0.0, self.left(), 1.0)
         going = np.greater(self.bounce, 0.0) & (self.left() > 0.0)
-        return self._at(np.where(going, endless, self.progress(time)))
-
-    def _at(self, progress: Array) -> Array:
+        progress = np.where(going, endless, self.progress(time))
         shape = np.float_power(0.5 * (1.0 + np.cos(math.pi * progress)), self.exponent)
         return np.asarray(self.end + (1.0 - self.end) * shape)
 

@@ -49,6 +49,10 @@ class Settings:
             if not isinstance(value, int | np.integer) or value < 1:
                 raise UsageError(f"{name} = {value}: must be a whole number, at least 1")
 
+    def steps(self, samples: int) -> int:
+        """Updates in an epoch of so many samples."""
+        return -(-samples // self.batch_size)
+
     def architecture(self, data: Data) -> Architecture:
         """The network for a data set."""
         sizes = (data.inputs, *self.hidden, data.outputs)
@@ -250,7 +254,7 @@ class _Loop:
         population, network = self.population, self.population.network
         order, batch = self.plan.order(epoch), self.settings.batch_size
         samples = order.shape[1]
-        steps = -(-samples // batch)
+        steps = self.settings.steps(samples)
         count = (epoch - 1) * steps + np.arange(steps + 1)
         rates = population.rates(count / steps, count)
         population.prepare(rates, count, np.minimum(batch, samples - batch * np.arange(steps + 1)))

@@ -20,7 +20,7 @@ from sweep.learning.hyper import Array
 from sweep.learning.population import Population
 from sweep.learning.schedule import Schedule
 from sweep.learning.splits import Data, Part
-from sweep.learning.training import Script, Settings, train
+from sweep.learning.training import Script, Settings, Training, Watch, train
 from sweep.parity import words
 from sweep.parity.recordings import Problem, Rates, Recordings, Run
 
@@ -89,15 +89,21 @@ def compare_runs(recordings: Recordings, *, compiled: bool | None = None) -> lis
 
 def compare(run: Run, ours: Curves) -> Comparison:
     """One recorded run beside ours."""
-    library, _, setting = run.id.partition("/")
+    library, setting = _named(run.id)
     return Comparison(
-        library=library, setting=setting.rsplit("/", 1)[0], optimizer=run.knobs.rule, schedule=run.schedule["kind"],
+        library=library, setting=setting, optimizer=run.knobs.rule, schedule=run.schedule["kind"],
         problem=run.problem, dtype=run.dtype,
         loss=relative(ours.loss, run.loss, np.abs(run.loss)),
         weights=relative(ours.final, run.final, largest(run.final)),
         rates=None if run.lr is None else relative(ours.rates, run.lr, largest(run.lr)),
         tolerance=TOLERANCES[run.dtype], curves=(ours.loss, run.loss),
     )  # fmt: skip
+
+
+def _named(identity: str) -> tuple[str, str]:
+    """The library and the setting of ``library/setting/precision``."""
+    library, _, setting = identity.partition("/")
+    return library, setting.rsplit("/", 1)[0]
 
 
 def train_runs(recordings: Recordings, runs: Sequence[Run], *, compiled: bool | None = None) -> list[Curves]:
@@ -117,7 +123,7 @@ def train_runs(recordings: Recordings, runs: Sequence[Run], *, compiled: bool | 
 
 def _train(problem: Problem, runs: Sequence[Run], compiled: bool | None) -> Iterator[Curves]:
     configurations = [words.configuration(run.knobs, run.schedule, run.id) for run in runs]
-    orders = problem.order.astype(int)[:, None]
+    orders = problem.minibatches[:, None]
     if runs[0].order == "sequential":
         orders = np.tile(np.arange(len(problem.x)), (runs[0].iterations, 1, 1))
     penalty = _Penalty(runs, problem, orders.shape[-1])
@@ -134,12 +140,11 @@ def train_problem(
     configurations: Sequence[Configuration],
     orders: Array,
     dtype: str,
-    watch: Any = None,
+    watch: Watch | None = None,
     compiled: bool | None = None,
-) -> Any:
+) -> Training:
     """Train configurations on a problem from its own initial parameters; `orders` as in `Script`."""
-    targets = np.eye(problem.classes)[problem.y.astype(int)]
-    samples, few = Part(problem.x, targets), Part(problem.x[:1], targets[:1])
+    samples, few = Part(problem.x, problem.targets), Part(problem.x[:1], problem.targets[:1])
     data = Data("classification", samples, few, few, np.arange(problem.classes), None, None, "")
     batch = problem.order.shape[1]
     settings = Settings(problem.hidden, problem.activation, "he", dtype, len(orders), batch)
@@ -173,9 +178,9 @@ def compare_rates(recordings: Recordings) -> list[Comparison]:
 def _compare_rates(recorded: Rates, metrics: Array) -> Comparison:
     base, schedule = words.timed(recorded.schedule, recorded.id)
     ours = base * factors(schedule, len(recorded.lr), metrics)
-    library, _, setting = recorded.id.partition("/")
+    library, setting = _named(recorded.id)
     return Comparison(
-        library=library, setting=setting.rsplit("/", 1)[0], optimizer="", schedule=recorded.schedule["kind"],
+        library=library, setting=setting, optimizer="", schedule=recorded.schedule["kind"],
         problem="", dtype=recorded.dtype, loss=None, weights=None,
         rates=relative(ours, recorded.lr, largest(recorded.lr)), tolerance=TOLERANCES[recorded.dtype],
     )  # fmt: skip

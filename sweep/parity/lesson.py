@@ -60,7 +60,7 @@ def lesson(problem: Problem) -> Lesson:
         before = now
 
     configurations = [Configuration(RATE, rule) for rule in rules]
-    trained = train_problem(problem, configurations, problem.order.astype(int)[:, None], "float64", watch)
+    trained = train_problem(problem, configurations, problem.minibatches[:, None], "float64", watch)
     at = np.array(shown, dtype=int) - 1
     starts = [
         Start(

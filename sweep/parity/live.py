@@ -69,8 +69,8 @@ def train_live(library: str, code: Sequence[str], problem: Problem, iterations: 
     """
     if library not in installed():
         raise UsageError(f"{unknown('library', library, installed())} (installed)")
-    order = problem.order[:iterations].astype(int)
-    inputs, targets = problem.x[order].astype(dtype), np.eye(problem.classes, dtype=dtype)[problem.y[order].astype(int)]
+    order = problem.minibatches[:iterations]
+    inputs, targets = problem.x[order].astype(dtype), problem.targets[order].astype(dtype)
     initial = [p.astype(dtype) for p in problem.params]
     losses, final, rates = TRAINERS[library](Task(code, problem.activation, initial, inputs, targets))
     flat = np.concatenate([np.asarray(p, np.float64).ravel() for p in final])

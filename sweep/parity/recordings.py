@@ -85,6 +85,16 @@ class Problem(_Record):
         return len(self.params[-1])
 
     @property
+    def minibatches(self) -> Array:
+        """The order as indices, shape ``(iterations, batch)``."""
+        return self.order.astype(int)
+
+    @property
+    def targets(self) -> Array:
+        """The classes one-hot, shape ``(samples, classes)``."""
+        return np.asarray(np.eye(self.classes)[self.y.astype(int)])
+
+    @property
     def initial(self) -> Array:
         """All initial parameters, flat, each layer's weights row by row, then its biases."""
         return np.concatenate([p.ravel() for p in self.params])

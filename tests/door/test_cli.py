@@ -17,7 +17,8 @@ from sweep.door.manual import epilogue, steer
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers import OPTIMIZERS, RMSProp
 from sweep.learning.schedules import SCHEDULES
-from tests.terminal import Outcome, command, environment, sweep, sweep_process, tiny_study
+from sweep.learning.splits import prepare
+from tests.terminal import TINY, Outcome, command, environment, sweep, sweep_process, tiny_study
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,19 @@ def test_show_ends_with_the_best_optimizer_and_schedule_as_lines_of_code_for_oth
         for line in found["code"]:  # whole, so that it can be copied
             assert f"    {line}\n" in text
     assert "torch.optim" not in sweep("run", "tiny.toml", cwd=place).out
+
+
+def test_a_run_can_be_shown_when_its_data_are_gone(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(60)))
+    (tmp_path / "mine.toml").write_text(TINY.replace('name = "iris"', 'file = "mine.csv"\ntarget = "y"'))
+    assert sweep("run", "mine.toml", "-q", cwd=tmp_path).code == 0
+    (tmp_path / "mine.csv").unlink()
+    prepare.cache_clear()  # as in a process of its own
+    outcome = sweep("show", "mine", cwd=tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "Best: trial" in outcome.out
+    assert "not known without the data" in outcome.out
+    assert one_object(sweep("show", "mine", "--json", cwd=tmp_path))["lines"] == []
 
 
 def iris_steps(place: Path) -> int:

@@ -235,7 +235,7 @@ def _ramps(rule: Ramps, clock: Clock) -> str:
 
 def _left(rule: Annealed, clock: Clock) -> Fraction:
     """How many updates the way to the end takes."""
-    return max(clock.length(float(rule.duration) - float(rule.warmup) - float(rule.hold)), Fraction(0))
+    return clock.length(rule.left())
 
 
 def _progress(rule: Annealed, clock: Clock, *, endless: bool = False) -> str:

@@ -20,7 +20,7 @@ from sweep.learning.schedules import (
     Step,
 )
 from sweep.parity.lines.formulas import Dialect, formula
-from sweep.parity.lines.plain import Plain, plain
+from sweep.parity.lines.plain import Plain, ask_for_batch, plain
 from sweep.parity.lines.units import divides, doubles, in_steps, moments, whole
 from sweep.parity.lines.writing import Draft, Lines, call, cannot, number, product
 
@@ -62,7 +62,6 @@ def _base(p: Plain) -> float:
 def _optimizer(p: Plain, draft: Draft) -> None:
     changing = p.plateau is None and not (p.constant and not p.rate_decay)
     given: dict[str, str | float | None] = {"learning_rate": "rate" if changing else _base(p)}
-    adam = p.kind == "adam" or _is_adam(p)
     match p.kind:
         case "sgd":
             name = "SGD"
@@ -70,14 +69,14 @@ def _optimizer(p: Plain, draft: Draft) -> None:
         case "adagrad":
             name = "Adagrad"
             given |= {"initial_accumulator_value": p.initial_cache}
-        case "rmsprop" if not adam:
+        case "rmsprop" if not p.is_adam:
             name = "RMSprop"
             given |= {"rho": p.decay, "momentum": p.momentum or None, "centered": p.centered or None}
         case _:
             name = "AdamW" if p.decoupled else "Adam"
             given |= {"beta_1": p.momentum if p.kind == "adam" else 0.0, "beta_2": p.decay}
     if name != "SGD":
-        given |= {"epsilon": _epsilon(p, adam)}
+        given |= {"epsilon": _epsilon(p)}
     draft.write(f"optimizer = {call(f'keras.optimizers.{name}', **given, weight_decay=_strength(p))}")
     if _strength(p) and not p.biases:
         draft.write('optimizer.exclude_from_weight_decay(var_names=["bias"])')
@@ -85,39 +84,29 @@ def _optimizer(p: Plain, draft: Draft) -> None:
         _first_cache(p, draft)
 
 
-def _epsilon(p: Plain, adam: bool) -> float:
+def _epsilon(p: Plain) -> float:
     """Epsilon for the place where Keras has it: outside the root in Adam, inside it in the others."""
-    if adam:
+    if p.is_adam:
         return math.sqrt(p.epsilon) if p.epsilon_inside else p.epsilon
     return product(p.epsilon, p.epsilon) if p.epsilon_inside is False else p.epsilon
 
 
-def _is_adam(p: Plain) -> bool:
-    """RMSProp with bias correction is Adam without a mean; but Keras' Adam adds epsilon before the correction."""
-    return p.bias_correction and not (p.centered or p.momentum or p.initial_cache)
-
-
-def _strength(p: Plain) -> str | float | None:
+def _strength(p: Plain) -> str | None:
     """What Keras takes off the parameters; a decay in the gradient it does not have."""
     if not p.weight_decay or p.decoupled is False:
         return None
-    return f"{number(p.weight_decay)} / batch" if p.over_batch else p.weight_decay
+    return p.strength
 
 
 def _differences(p: Plain, draft: Draft) -> None:
     """What Keras does otherwise, and what of it these lines make up for."""
-    if p.over_batch:
-        draft.differs(
-            "weight_decay_over_batch = true: set batch to the size of your minibatches: it is not known here."
-        )
-        draft.write("batch = 1  # put the size of your minibatches here")
+    ask_for_batch(p, draft)
     if p.decoupled is False:
         draft.differs(
             "weight_decay_decoupled = false: Keras' optimizers have no weight decay in the gradient. Give the layers "
             f"kernel_regularizer=keras.regularizers.L2({_penalty(p)}){_and_biases(p)}: the same, but in the loss too."
         )
-    adam = _is_adam(p)
-    if p.epsilon_inside is False and not adam:
+    if p.epsilon_inside is False and not p.is_adam:
         draft.differs(
             "epsilon_inside = false: Keras adds epsilon inside the root. Its epsilon here is the square: the divisors "
             "are equal where the cache is 0, and nowhere more than 1.42 times apart."
@@ -148,7 +137,7 @@ def _differences(p: Plain, draft: Draft) -> None:
 
 
 def _correction(p: Plain, draft: Draft) -> None:
-    if not _is_adam(p):
+    if not p.is_adam:
         draft.differs("bias_correction = true: Keras' RMSprop has none; it is left out: the first steps are larger.")
     elif p.epsilon:
         place = f"epsilon_inside = {str(p.epsilon_inside).lower()}"
@@ -298,8 +287,7 @@ def _cosine(schedule: Cosine, p: Plain) -> str | None:
 
 def _length(schedule: Annealed, p: Plain) -> int | None:
     """How many updates the way to the end takes, from the start or the end of the warm-up, if it is a whole number."""
-    found = in_steps(float(schedule.duration) - float(schedule.warmup), p.steps)
-    return int(found) if found > 0 and found.denominator == 1 and not schedule.hold else None
+    return None if schedule.hold else whole(schedule.left(), p.steps)
 
 
 def _restarts(schedule: CosineRestarts, p: Plain) -> str | None:

@@ -18,7 +18,7 @@ from sweep.learning.schedules import (
     Step,
 )
 from sweep.parity.lines.formulas import Dialect, formula
-from sweep.parity.lines.plain import Plain, plain
+from sweep.parity.lines.plain import Plain, ask_for_batch, plain
 from sweep.parity.lines.units import divides, in_steps, moments
 from sweep.parity.lines.writing import Draft, Lines, call, cannot, number, product
 
@@ -55,10 +55,7 @@ def _changing(p: Plain) -> bool:
 
 def _differences(p: Plain, draft: Draft) -> None:
     """What Optax does otherwise."""
-    if p.over_batch:
-        draft.differs(
-            "weight_decay_over_batch = true: set batch to the size of your minibatches: it is not known here."
-        )
+    ask_for_batch(p, draft)
     if p.kind == "adagrad" and p.epsilon_inside is False:
         draft.differs(
             "epsilon_inside = false: Optax' adagrad adds epsilon inside the root. Its eps here is the square: the "
@@ -80,16 +77,13 @@ def _differences(p: Plain, draft: Draft) -> None:
 
 
 def _weight_mask(p: Plain, draft: Draft) -> None:
-    if p.over_batch:
-        draft.write("batch = 1  # put the size of your minibatches here")
     if not p.biases:
         draft.write(f"{MASK} = lambda params: jax.tree.map(lambda p: p.ndim > 1, params)")
 
 
 def _decay(p: Plain, factor: str = "") -> str:
     """What adds the decayed weights to the updates."""
-    strength = number(p.weight_decay) + (" / batch" if p.over_batch else "")
-    given = f"lambda count: -{strength} * {factor}" if factor else strength
+    given = f"lambda count: -{p.strength} * {factor}" if factor else p.strength
     return call("optax.add_decayed_weights", given, mask=None if p.biases else MASK)
 
 
@@ -114,8 +108,7 @@ def _named(p: Plain, rate: str) -> str | None:
         given = {"b1": p.momentum, "b2": p.decay, "eps": p.epsilon}
         if not p.decoupled:
             return call("optax.adam", rate, **given)
-        strength = number(p.weight_decay) + (" / batch" if p.over_batch else "")
-        return call("optax.adamw", rate, **given, weight_decay=strength, mask=None if p.biases else MASK)
+        return call("optax.adamw", rate, **given, weight_decay=p.strength, mask=None if p.biases else MASK)
     if p.dampening:
         return None
     if p.kind == "sgd" and not p.inside:
@@ -277,7 +270,7 @@ def _piecewise(schedule: Piecewise, rate: float, steps: int) -> str | None:
 
 def _annealed(schedule: Annealed, rate: float, steps: int) -> str | None:
     hold = in_steps(schedule.hold, steps)
-    left = in_steps(float(schedule.duration) - float(schedule.warmup) - float(schedule.hold), steps)
+    left = in_steps(schedule.left(), steps)
     end = product(float(schedule.end), rate)
     if left <= 0 or left.denominator > 1 or hold.denominator > 1:
         return None

@@ -13,6 +13,7 @@ from sweep.learning.optimizer import Optimizer
 from sweep.learning.optimizers import AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
 from sweep.learning.schedule import Schedule
 from sweep.learning.schedules import SCHEDULES, Constant, Join, Plateau
+from sweep.parity.lines.writing import Draft, number
 
 KINDS: dict[type[Optimizer], str] = {
     Sgd: "sgd", Momentum: "sgd", Nesterov: "sgd", AdaGrad: "adagrad", RMSProp: "rmsprop", Adam: "adam",
@@ -56,6 +57,17 @@ class Plain:
         return self.schedule if isinstance(self.schedule, Plateau) else None
 
     @property
+    def strength(self) -> str:
+        """The strength of the weight decay, as text; over the minibatch, see `ask_for_batch`."""
+        return number(self.weight_decay) + (" / batch" if self.over_batch else "")
+
+    @property
+    def is_adam(self) -> bool:
+        """Whether it is Adam: RMSProp with bias correction is Adam without a mean."""
+        plain = not (self.centered or self.momentum or self.initial_cache)
+        return self.kind == "adam" or (self.bias_correction and plain)
+
+    @property
     def constant(self) -> bool:
         """Whether the schedule stands still; the optimizer may have a decay of its own."""
         return isinstance(self.schedule, Constant) and not self.schedule.warmup
@@ -92,6 +104,15 @@ def plain(configuration: Configuration, steps: int) -> Plain | None:
         initial_cache=knob("initial_cache"), centered=bool(knob("centered")),
         bias_correction=bool(knob("bias_correction") and decay),
     )  # fmt: skip
+
+
+def ask_for_batch(p: Plain, draft: Draft) -> None:
+    """Leave a place for the size of the minibatches, where the weight decay is divided by it."""
+    if p.over_batch:
+        draft.write("batch = 1  # put the size of your minibatches here")
+        draft.differs(
+            "weight_decay_over_batch = true: set batch to the size of your minibatches: it is not known here."
+        )
 
 
 def flat(schedule: Schedule) -> bool:

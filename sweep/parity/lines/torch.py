@@ -18,7 +18,7 @@ from sweep.learning.schedules import (
     Step,
 )
 from sweep.parity.lines.formulas import Dialect, formula
-from sweep.parity.lines.plain import Plain, plain
+from sweep.parity.lines.plain import Plain, ask_for_batch, plain
 from sweep.parity.lines.units import moments, whole
 from sweep.parity.lines.writing import Draft, Lines, call, cannot, number, product
 
@@ -51,7 +51,6 @@ def _own_decay(p: Plain) -> bool:
 def _optimizer(p: Plain, draft: Draft) -> None:
     _differences(p, draft)
     parameters, strength = _groups(p, draft)
-    adamw = p.kind == "adam" or _is_adam(p)
     given: dict[str, str | float | None] = {"lr": _rate(p)}
     match p.kind:
         case "sgd":
@@ -62,7 +61,7 @@ def _optimizer(p: Plain, draft: Draft) -> None:
             decay = p.rate_decay if _own_decay(p) else 0.0
             given |= {"lr_decay": decay or None, "initial_accumulator_value": p.initial_cache or None}
             name = "Adagrad"
-        case "rmsprop" if not adamw:
+        case "rmsprop" if not p.is_adam:
             given |= {"alpha": p.decay, "momentum": p.momentum or None, "centered": p.centered or None}
             name = "RMSprop"
         case _:
@@ -72,15 +71,10 @@ def _optimizer(p: Plain, draft: Draft) -> None:
     if name != "SGD":
         given |= {"eps": _epsilon(p)}
     draft.write(f"optimizer = {call(f'torch.optim.{name}', parameters, **given, weight_decay=strength)}")
-    if p.kind == "rmsprop" and not adamw:
+    if p.kind == "rmsprop" and not p.is_adam:
         _first_cache(p, draft)
-    if p.decoupled and not adamw:
+    if p.decoupled and not p.is_adam:
         _decoupled(p, draft)
-
-
-def _is_adam(p: Plain) -> bool:
-    """RMSProp with bias correction is Adam without a mean."""
-    return p.bias_correction and not (p.centered or p.momentum or p.initial_cache)
 
 
 def _rate(p: Plain) -> float:
@@ -126,27 +120,20 @@ def _differences(p: Plain, draft: Draft) -> None:
         )
     if p.kind == "rmsprop" and p.nesterov:
         draft.differs("nesterov = true: PyTorch's RMSprop has plain momentum only.")
-    if p.bias_correction and not _is_adam(p):
+    if p.bias_correction and not p.is_adam:
         draft.differs("bias_correction = true: PyTorch's RMSprop has none; it is left out: the first steps are larger.")
 
 
-def _groups(p: Plain, draft: Draft) -> tuple[str, str | float | None]:
+def _groups(p: Plain, draft: Draft) -> tuple[str, str | None]:
     """The parameters, and the optimizer's own weight decay, if the decay is in the gradient or the optimizer AdamW."""
-    own = not p.decoupled or p.kind == "adam" or _is_adam(p)
-    strength: str | float = p.weight_decay
-    if p.over_batch:
-        draft.write("batch = 1  # put the size of your minibatches here")
-        draft.differs(
-            "weight_decay_over_batch = true: set batch to the size of your minibatches: it is not known here."
-        )
-        strength = f"{number(p.weight_decay)} / batch"
+    own = not p.decoupled or p.is_adam
+    ask_for_batch(p, draft)
     if not (own and p.weight_decay):
         return "model.parameters()", None
     if p.biases:
-        return "model.parameters()", strength
-    shown = strength if isinstance(strength, str) else number(strength)
+        return "model.parameters()", p.strength
     draft.write(
-        f'weights = {{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": {shown}}}',
+        f'weights = {{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": {p.strength}}}',
         'biases = {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}',
     )
     return "[weights, biases]", None
@@ -166,8 +153,7 @@ def _first_cache(p: Plain, draft: Draft) -> None:
 
 
 def _decoupled(p: Plain, draft: Draft) -> None:
-    strength = f"{number(p.weight_decay)} / batch" if p.over_batch else number(p.weight_decay)
-    shrink = f'p.data.mul_(1 - group["lr"] * {strength})'
+    shrink = f'p.data.mul_(1 - group["lr"] * {p.strength})'
     draft.write(
         "def shrink(optimizer, args, kwargs):  # decoupled weight decay, as in AdamW",
         "    for group in optimizer.param_groups:",
