@@ -114,7 +114,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         inputs = np.asarray(self.encoder_.transform(features), dtype=np.float64)
         inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1).astype(self.architecture_.dtype)
         network = StackedNetwork(self.architecture_, self.parameters_[None])
-        return np.asarray(network.outputs(np.ascontiguousarray(inputs.T)[None])[:, 0].T)
+        return np.asarray(network.outputs(inputs[None])[:, 0].T)
 
 
 class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]

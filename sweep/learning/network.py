@@ -6,132 +6,23 @@ the biases. Every matrix product is one BLAS call a row, so a row's numbers do n
 element-wise work runs over all rows at once.
 
 Rows of one trial are neighbours: row ``trial * replicates + replicate``. Replicates see different minibatches, trials
-of one replicate the same one, so inputs have shape ``(replicates, inputs + 1, samples)`` and are broadcast over trials.
+of one replicate the same one, so inputs have shape ``(replicates, samples, inputs + 1)`` and are broadcast over trials.
 
-Samples are the last axis and classes the first of the logits: NumPy reduces short last axes slowly.
+Where a layer keeps its samples decides the speed, for BLAS is slow when its second operand alone is transposed (here
+1.7 times). Hidden layers are ``(rows, samples, size + 1)``, so that the two large products of the first layer need no
+such thing. Outputs are ``(outputs, rows, samples)``: NumPy reduces short last axes slowly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from sweep.errors import UsageError, unknown
+from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES
 from sweep.learning.hyper import Array
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """A hidden layer's function and its derivative, both in place.
-
-    `apply` overwrites pre-activations with activations; `backward` multiplies the loss gradient with the derivative,
-    which it reads off the activations.
-    """
-
-    apply: Callable[[Array], None]
-    backward: Callable[[Array, Array], None]
-
-
-def _relu(z: Array) -> None:
-    np.maximum(z, 0, out=z)
-
-
-def _relu_backward(gradient: Array, activation: Array) -> None:
-    np.multiply(gradient, activation > 0, out=gradient)
-
-
-def _tanh(z: Array) -> None:
-    np.tanh(z, out=z)
-
-
-def _tanh_backward(gradient: Array, activation: Array) -> None:
-    np.multiply(gradient, 1 - activation * activation, out=gradient)
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation(_relu, _relu_backward),
-    "tanh": Activation(_tanh, _tanh_backward),
-}
-
-
-def _sum_classes(values: Array) -> Array:
-    """Sum over the first axis, class by class, whatever the other axes are.
-
-    NumPy's own sum does that too, except when the other axes hold one number: then it sums pairwise, and a lone row
-    would differ from the same row in company by a rounding.
-    """
-    if values[0].size > 1:
-        return np.asarray(np.add.reduce(values, axis=0))
-    return np.asarray(np.add.accumulate(values, axis=0)[-1])
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A loss of the outputs, ``(classes, rows, samples)``, against the targets, broadcastable to that.
-
-    `losses` returns each sample's loss, ``(rows, samples)``, and overwrites the outputs with its gradient. `errors`
-    returns each sample's share of the error: 0 or 1 for classes; for numbers the squared error over the variance of
-    the target, so that its mean is 1 - R^2.
-    """
-
-    losses: Callable[[Array, Array], Array]
-    errors: Callable[[Array, Array, Array], Array]
-
-
-def _cross_entropy(outputs: Array, targets: Array) -> Array:
-    """Softmax cross-entropy, natural logarithm: ``log(sum exp z) - z[target]``; gradient ``softmax(z) - target``."""
-    outputs -= np.maximum.reduce(outputs, axis=0)
-    chosen = _sum_classes(outputs * targets)
-    np.exp(outputs, out=outputs)
-    total = _sum_classes(outputs)
-    outputs /= total
-    outputs -= targets
-    return np.asarray(np.log(total) - chosen)
-
-
-def _misclassified(outputs: Array, targets: Array, variance: Array) -> Array:
-    del variance
-    return np.asarray(np.argmax(outputs, axis=0) != np.argmax(targets, axis=0))
-
-
-def _squared_error(outputs: Array, targets: Array) -> Array:
-    """Squared error, mean over the outputs of a sample: gradient ``2 (z - target) / outputs``."""
-    outputs -= targets
-    share = outputs.dtype.type(1 / len(outputs))
-    losses: Array = _sum_classes(outputs * outputs) * share
-    outputs *= 2 * share
-    return losses
-
-
-def _unexplained(outputs: Array, targets: Array, variance: Array) -> Array:
-    difference = outputs - targets
-    share = outputs.dtype.type(1 / len(outputs))
-    unexplained: Array = _sum_classes(difference * difference / variance[:, None, None]) * share
-    return unexplained
-
-
-LOSSES: dict[str, Loss] = {
-    "cross_entropy": Loss(_cross_entropy, _misclassified),
-    "squared_error": Loss(_squared_error, _unexplained),
-}
-
-
-def _he(inputs: int, outputs: int, random: np.random.Generator) -> Array:
-    """He et al. 2015, eq. 10: normal, variance 2 / inputs."""
-    return np.asarray(random.normal(0.0, np.sqrt(2 / inputs), (inputs, outputs)))
-
-
-def _glorot(inputs: int, outputs: int, random: np.random.Generator) -> Array:
-    """Glorot and Bengio 2010, eq. 16: uniform, variance 2 / (inputs + outputs)."""
-    limit = np.sqrt(6 / (inputs + outputs))
-    return np.asarray(random.uniform(-limit, limit, (inputs, outputs)))
-
-
-INITIAL_WEIGHTS: dict[str, Callable[[int, int, np.random.Generator], Array]] = {"he": _he, "glorot": _glorot}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,20 +101,20 @@ class StackedNetwork:
         Changed by nobody but the caller's updates; views of it are the layers.
     replicates : int
         How many neighbouring rows belong to one trial.
+    compiled : bool, optional
+        The executor of activations and losses; no result depends on it. Left out: compiled, if numba is there.
     """
 
     architecture: Architecture
     parameters: Array
     replicates: int = 1
+    compiled: bool | None = None
     gradient: Array = field(init=False)
-    _buffers: dict[int, _Buffers] = field(init=False, default_factory=dict)
+    _passes: dict[int, _Pass] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gradient = np.zeros_like(self.parameters)
-        self._weights = self._views(self.parameters)
-        self._gradients = self._views(self.gradient)
-        self._activation = ACTIVATIONS[self.architecture.activation]
-        self._loss = LOSSES[self.architecture.loss]
+        self._loss = LOSSES[self.architecture.loss](self.compiled)
 
     @property
     def rows(self) -> int:
@@ -235,7 +126,7 @@ class StackedNetwork:
 
         Parameters
         ----------
-        inputs : array, shape (replicates, inputs + 1, samples)
+        inputs : array, shape (replicates, samples, inputs + 1)
             The last input is 1.
         targets : array, shape (outputs, replicates, samples)
             One-hot classes, or numbers.
@@ -245,11 +136,9 @@ class StackedNetwork:
         array, shape (rows, samples)
             Each sample's loss. `gradient` then holds the gradient of their mean over the samples.
         """
-        buffers = self._forward(inputs)
-        losses = self._loss.losses(buffers.outputs, self._per_row(targets))
-        outputs = buffers.outputs
-        outputs *= outputs.dtype.type(1 / inputs.shape[-1])
-        self._backward(inputs, buffers)
+        through = self._pass(inputs)
+        losses = self._loss.train(through.forward(inputs), self._per_row(targets))
+        through.backward(inputs)
         return losses
 
     def evaluate(self, inputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
@@ -257,14 +146,18 @@ class StackedNetwork:
 
         `variance` is each target's variance, shape ``(outputs,)``; only squared error reads it.
         """
-        outputs = self._forward(inputs).outputs
-        wanted = self._per_row(targets)
-        errors = self._loss.errors(outputs, wanted, variance)
-        return self._loss.losses(outputs, wanted), errors
+        return self._loss.evaluate(self._pass(inputs).forward(inputs), self._per_row(targets), variance)
 
     def outputs(self, inputs: Array) -> Array:
         """The linear outputs, shape ``(outputs, rows, samples)``: logits, or standardised numbers."""
-        return self._forward(inputs).outputs.copy()
+        return self._pass(inputs).forward(inputs).copy()
+
+    def _pass(self, inputs: Array) -> _Pass:
+        """The work space for so many samples; made when it is first needed."""
+        samples = inputs.shape[1]
+        if samples not in self._passes:
+            self._passes[samples] = _Pass(self, samples)
+        return self._passes[samples]
 
     def _per_row(self, targets: Array) -> Array:
         """Give every row its replicate's targets."""
@@ -273,8 +166,8 @@ class StackedNetwork:
         trials = self.rows // self.replicates
         return np.tile(targets, (1, trials, 1))
 
-    def _views(self, flat: Array) -> list[Array]:
-        """Cut a ``(rows, parameters)`` matrix into layers, ``(rows, inputs + 1, outputs)`` each."""
+    def layers_of(self, flat: Array) -> list[Array]:
+        """Cut a ``(rows, parameters)`` matrix into layers, views of ``(rows, inputs + 1, outputs)`` each."""
         views, at = [], 0
         for inputs, outputs in self.architecture.layers:
             end = at + (inputs + 1) * outputs
@@ -282,60 +175,71 @@ class StackedNetwork:
             at = end
         return views
 
-    def _by_trial(self, rows: Array) -> Array:
+    def by_trial(self, rows: Array) -> Array:
         """View an array of rows as ``(trials, replicates, ...)``, to meet inputs that trials share."""
         return rows.reshape(-1, self.replicates, *rows.shape[1:])
 
-    def _forward(self, inputs: Array) -> _Buffers:
-        samples = inputs.shape[-1]
-        if samples not in self._buffers:
-            self._buffers[samples] = _Buffers.of(self.architecture, self.rows, samples, self.parameters.dtype)
-        buffers = self._buffers[samples]
-        for layer, weights in enumerate(self._weights):
-            target = buffers.results[layer]
-            flipped = weights.transpose(0, 2, 1)
-            if layer == 0:
-                np.matmul(self._by_trial(flipped), inputs, out=self._by_trial(target))
-            else:
-                np.matmul(flipped, buffers.activations[layer - 1], out=target)
-            if layer < len(self._weights) - 1:
-                self._activation.apply(target)
-        return buffers
 
-    def _backward(self, inputs: Array, buffers: _Buffers) -> None:
-        # Contiguous: the strides of the outputs depend on the number of rows, and BLAS may choose its kernel by them; a
-        # lone row would then differ from the same row in company by a rounding (seen with one hidden unit, one sample).
-        delta = np.ascontiguousarray(buffers.results[-1])
-        for layer in range(len(self._weights) - 1, 0, -1):
-            activation = buffers.activations[layer - 1]
-            np.matmul(activation, delta.transpose(0, 2, 1), out=self._gradients[layer])
-            below = buffers.deltas[layer - 1]
-            np.matmul(self._weights[layer][:, :-1], delta, out=below)
-            self._activation.backward(below, activation[:, :-1])
-            delta = below
-        flipped = self._by_trial(delta.transpose(0, 2, 1))
-        np.matmul(inputs, flipped, out=self._by_trial(self._gradients[0]))
+class _Pass:
+    """Forward and back through a stacked network with a fixed number of samples.
 
-
-@dataclass(frozen=True, slots=True)
-class _Buffers:
-    """Work space for one number of samples.
-
-    `outputs` is the last layer, ``(outputs, rows, samples)``; `activations` the hidden layers with their row of ones,
-    ``(rows, size + 1, samples)``; `results` where each layer's product goes, a view of the former as ``(rows, size,
-    samples)``; `deltas` the loss gradients of the hidden layers.
+    All arrays, and all the views of them that a step needs, are made once: a step has so little to do that making them
+    anew would be felt.
     """
 
-    outputs: Array
-    activations: list[Array]
-    results: list[Array]
-    deltas: list[Array]
+    def __init__(self, network: StackedNetwork, samples: int) -> None:
+        *hidden, last = network.architecture.sizes[1:]
+        rows, dtype = network.rows, network.parameters.dtype
+        self._share = dtype.type(1 / samples)
+        self._outputs = np.zeros((last, rows, samples), dtype)
+        # The gradient of the outputs is copied to (rows, outputs, samples): the strides of `_outputs` depend on the
+        # number of rows, and BLAS may choose its kernel by them; a lone row would then differ from the same row in
+        # company by a rounding (seen with one hidden unit and one sample).
+        self._delta = np.empty((rows, last, samples), dtype)
+        weights, gradients = network.layers_of(network.parameters), network.layers_of(network.gradient)
+        activations = [np.ones((rows, samples, size + 1), dtype) for size in hidden]
+        results = [*(a[..., :-1] for a in activations), self._outputs.transpose(1, 2, 0)]
+        deltas = [*(np.empty((rows, samples, size), dtype) for size in hidden), self._delta.transpose(0, 2, 1)]
+        self._first = network.by_trial(weights[0]), network.by_trial(results[0])
+        self._first_back = network.by_trial(deltas[0]), network.by_trial(gradients[0])
+        self._forward = list(zip(map(_flat, activations), activations, weights[1:], results[1:], strict=True))
+        self._back = [
+            (_flipped(activation), above, gradient, _flipped(weight[:, :-1]), below, _flat(below), _flat(activation))
+            for activation, above, gradient, weight, below in zip(
+                activations, deltas[1:], gradients[1:], weights[1:], deltas[:-1], strict=True
+            )
+        ][::-1]
+        activation = ACTIVATIONS[network.architecture.activation]
+        self._activate, self._activate_back = activation.executors(network.compiled)
+        self._restore_ones = not activation.keeps_one
 
-    @classmethod
-    def of(cls, architecture: Architecture, rows: int, samples: int, dtype: np.dtype[Any]) -> _Buffers:
-        hidden = architecture.sizes[1:-1]
-        outputs = np.zeros((architecture.sizes[-1], rows, samples), dtype)
-        activations = [np.ones((rows, size + 1, samples), dtype) for size in hidden]
-        results = [a[:, :-1] for a in activations] + [outputs.transpose(1, 0, 2)]
-        deltas = [np.empty((rows, size, samples), dtype) for size in hidden]
-        return cls(outputs, activations, results, deltas)
+    def forward(self, inputs: Array) -> Array:
+        """Run the inputs through; return the outputs, ``(outputs, rows, samples)``, to be overwritten."""
+        weights, result = self._first
+        np.matmul(inputs, weights, out=result)
+        for flat, activation, weights, result in self._forward:
+            self._activate(flat)
+            if self._restore_ones:
+                activation[..., -1] = 1
+            np.matmul(activation, weights, out=result)
+        return self._outputs
+
+    def backward(self, inputs: Array) -> None:
+        """Fill the network's gradient, from each sample's gradient by the outputs, which stands in their place."""
+        np.multiply(self._outputs.transpose(1, 0, 2), self._share, out=self._delta)
+        for activation, above, gradient, weights, below, flat, flat_activation in self._back:
+            np.matmul(activation, above, out=gradient)
+            np.matmul(above, weights, out=below)
+            self._activate_back(flat, flat_activation)
+        delta, gradient = self._first_back
+        np.matmul(_flipped(inputs), delta, out=gradient)
+
+
+def _flat(values: Array) -> Array:
+    """View ``(rows, samples, size)`` as ``(rows * samples, size)``."""
+    return values.reshape(-1, values.shape[-1])
+
+
+def _flipped(matrices: Array) -> Array:
+    """View a stack of matrices as that of their transposes."""
+    return matrices.transpose(0, 2, 1)

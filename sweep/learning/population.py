@@ -8,7 +8,7 @@ of rates. Stopped trials are taken out by index.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -34,6 +34,8 @@ class OptimizerGroup:
     rows : slice
     rule : Optimizer
         The hyperparameters as ``(rows, 1)`` columns.
+    parameters, gradient : array, shape (rows, parameters)
+        The network's.
     state : tuple of arrays, shape (rows, parameters)
         None where the formula's state array is not used.
     coefficients : array, shape (steps, rows, coefficients)
@@ -45,6 +47,8 @@ class OptimizerGroup:
     kind: tuple[Any, ...]
     rows: slice
     rule: Optimizer
+    parameters: Array
+    gradient: Array
     state: State
     update: Update
     weight_decay: _WeightDecay | None
@@ -57,29 +61,29 @@ class OptimizerGroup:
         """Form a group with fresh state; `rules` are those of its rows."""
         rule = stack(rules)
         count = rows.stop - rows.start
-        like = network.parameters[rows]
-        state = tuple(_filled(like, value) for value in rule.start())
+        parameters, gradient = network.parameters[rows], network.gradient[rows]
+        state = tuple(_filled(parameters, value) for value in rule.start())
         width = len(rule.coefficients(np.ones((count, 2)), np.arange(2)))
         update = update_function(rule.formula, len(state), width, compiled=compiled)
         decays = bool(np.any(rule.weight_decay))
         weight_decay = _WeightDecay.of(rule, network.architecture) if decays else None
-        return cls(_kind(rules[0]), rows, rule, state, update, weight_decay)
+        return cls(_kind(rules[0]), rows, rule, parameters, gradient, state, update, weight_decay)
 
-    def prepare(self, rates: Array, count: Array, samples: Array, dtype: str) -> None:
+    def prepare(self, rates: Array, count: Array, samples: Array) -> None:
         """Work the coefficients of an epoch's steps out, in float64."""
-        shape = rates[self.rows].shape
+        dtype = str(self.parameters.dtype)
         columns = self.rule.coefficients(rates[self.rows], count)
-        spread = [np.broadcast_to(column, shape).T for column in columns]
-        self.coefficients = np.ascontiguousarray(np.stack(spread, axis=-1).astype(dtype))
+        self.coefficients = np.empty((len(count), len(rates[self.rows]), len(columns)), dtype)
+        for place, column in enumerate(columns):
+            self.coefficients[..., place].T[...] = column
         if self.weight_decay:
             self.weight_decay.prepare(rates[self.rows], samples, dtype)
 
-    def step(self, network: StackedNetwork, step: int) -> None:
+    def step(self, step: int) -> None:
         """Move the group's rows of the parameters."""
-        parameters, gradient = network.parameters[self.rows], network.gradient[self.rows]
         if self.weight_decay:
-            self.weight_decay.apply(parameters, gradient, step)
-        self.update(parameters, gradient, self.state, self.coefficients[step])
+            self.weight_decay.apply(self.parameters, self.gradient, step)
+        self.update(self.parameters, self.gradient, self.state, self.coefficients[step])
 
 
 def _filled(like: Array, value: Any) -> Array | None:
@@ -167,7 +171,7 @@ class Population:
         kinds = [_kind(c.optimizer) for c in configurations]
         trials = np.array(sorted(range(len(kinds)), key=kinds.__getitem__))
         parameters = np.tile(initial, (len(trials), 1))
-        network = StackedNetwork(architecture, parameters, len(initial))
+        network = StackedNetwork(architecture, parameters, len(initial), compiled)
         population = cls(trials, configurations, network, compiled)
         validation, training = (np.tile(loss, len(trials))[:, None] for loss in losses)
         population._group(validation, training)
@@ -218,7 +222,7 @@ class Population:
         """
         self._last = rates[:, -2:-1], count[-2:-1]
         for group in self.optimizers:
-            group.prepare(rates, count, samples, str(self.network.parameters.dtype))
+            group.prepare(rates, count, samples)
 
     def effective_rates(self) -> Array:
         """Each parameter's effective rate at the last update of the epoch, shape ``(rows, parameters)``, float64.
@@ -233,7 +237,7 @@ class Population:
     def update(self, step: int) -> None:
         """Move the parameters by one step, from the network's gradient."""
         for group in self.optimizers:
-            group.step(self.network, step)
+            group.step(step)
 
     def observe(self, validation: Array, training: Array) -> None:
         """Show each schedule its rows' losses after an epoch, shape ``(rows,)``."""
@@ -247,7 +251,7 @@ class Population:
         optimizers, schedules = self.optimizers, self._schedules
         self._last = self._last[0][rows], self._last[1]
         kept = self.network.parameters[rows]
-        self.network = StackedNetwork(self.network.architecture, kept, self.network.replicates)
+        self.network = replace(self.network, parameters=kept)
         self.trials = self.trials[which]
         self.optimizers, self._schedules = [], []
         if not len(self.trials):

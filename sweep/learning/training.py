@@ -22,8 +22,8 @@ from sweep.learning.population import Population
 from sweep.learning.splits import Data, Part
 from sweep.learning.streams import stream
 
-EVALUATION_BLOCK = 512  # samples evaluated at once: 64 rows of 32 hidden units then stay in a 4 MB cache
-GATHERED_STEPS = 64  # minibatches gathered at once
+EVALUATION_BLOCK = 256  # samples evaluated at once
+GATHERED_STEPS = 8  # minibatches gathered at once: cheaper than one by one, and they stay in the cache
 ROUNDING = 1e-4  # a loss is above another if by more than this share: with one step an epoch the first equals the start
 
 
@@ -236,7 +236,7 @@ class _Loop:
     def _start(self, configurations: Sequence[Configuration]) -> None:
         """Evaluate the initial networks, which trials share, and build the population from them."""
         initial = self.plan.initial.astype(self.settings.dtype)
-        start = StackedNetwork(self.architecture, initial, self.settings.replicates)
+        start = StackedNetwork(self.architecture, initial, self.settings.replicates, self.compiled)
         self.start_train, _ = self.training.evaluate(start)
         loss, error = self.validation.evaluate(start)
         self.start_loss = loss
@@ -323,29 +323,28 @@ class Samples:
     def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array]]:
         """Walk samples in `order`, shape ``(replicates, samples)``.
 
-        Yields the step's number, its inputs ``(replicates, inputs + 1, batch)`` and targets ``(outputs, replicates,
+        Yields the step's number, its inputs ``(replicates, batch, inputs + 1)`` and targets ``(outputs, replicates,
         batch)``; many steps are gathered at once, which is cheaper than one by one.
         """
         samples = order.shape[1]
         whole, step = samples // batch * batch, 0
         for start in range(0, whole, batch * GATHERED_STEPS):
             chosen = order[:, start : min(start + batch * GATHERED_STEPS, whole)].reshape(len(order), -1, batch)
-            inputs = np.ascontiguousarray(self.inputs[chosen].transpose(1, 0, 3, 2))
-            targets = np.ascontiguousarray(self.targets[chosen].transpose(1, 3, 0, 2))
+            inputs = self.inputs.take(chosen.transpose(1, 0, 2), axis=0)
+            targets = np.ascontiguousarray(self.targets.take(chosen, axis=0).transpose(1, 3, 0, 2))
             for pair in zip(inputs, targets, strict=True):
                 yield step, *pair
                 step += 1
         if whole < samples:
             chosen = order[:, whole:]
-            inputs = np.ascontiguousarray(self.inputs[chosen].transpose(0, 2, 1))
-            yield step, inputs, np.ascontiguousarray(self.targets[chosen].transpose(2, 0, 1))
+            yield step, self.inputs[chosen], np.ascontiguousarray(self.targets[chosen].transpose(2, 0, 1))
 
     def evaluate(self, network: StackedNetwork) -> tuple[Array, Array]:
         """Mean loss and mean error of each row over all samples, both of shape ``(rows,)``, summed in float64."""
         loss, error = np.zeros(network.rows), np.zeros(network.rows)
         for start in range(0, len(self), EVALUATION_BLOCK):
             block = slice(start, start + EVALUATION_BLOCK)
-            inputs = np.ascontiguousarray(self.inputs[block].T)[None]
+            inputs = self.inputs[block][None]
             targets = np.ascontiguousarray(self.targets[block].T)[:, None]
             losses, errors = network.evaluate(inputs, targets, self.variance)
             loss += losses.astype(np.float64).sum(axis=1)

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sweep.errors import UsageError, unknown
 from sweep.learning.configuration import LEARNING_RATE
 from sweep.learning.datasets import DATASETS
+from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS
 from sweep.learning.hyper import Search
-from sweep.learning.network import ACTIVATIONS, INITIAL_WEIGHTS
 from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedules import SCHEDULES
 from sweep.learning.splits import DataSource, named

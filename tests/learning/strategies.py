@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Task
+from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS
 from sweep.learning.hyper import Choices, Domain, Fixed, Hyperparameter, hyperparameters
-from sweep.learning.network import ACTIVATIONS, INITIAL_WEIGHTS
 from sweep.learning.optimizer import Optimizer
 from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedule import Schedule

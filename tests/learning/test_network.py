@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from sweep.errors import UsageError
+from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES
 from sweep.learning.hyper import Array
-from sweep.learning.network import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, Architecture, StackedNetwork
+from sweep.learning.network import Architecture, StackedNetwork
 from sweep.learning.streams import stream
 from tests import reference
 
@@ -36,8 +37,8 @@ class Case:
         rows, dtype = TRIALS * replicates, architecture.dtype
         parameters = random.normal(size=(rows, architecture.parameters)).astype(dtype)
         self.network = StackedNetwork(architecture, parameters, replicates)
-        inputs = random.normal(size=(replicates, INPUTS, SAMPLES))
-        self.inputs = np.concatenate([inputs, np.ones((replicates, 1, SAMPLES))], axis=1).astype(dtype)
+        inputs = random.normal(size=(replicates, SAMPLES, INPUTS))
+        self.inputs = np.concatenate([inputs, np.ones((replicates, SAMPLES, 1))], axis=2).astype(dtype)
         self.targets = targets_of(architecture.loss, random, (OUTPUTS, replicates, SAMPLES)).astype(dtype)
 
     def samples(self) -> Iterator[tuple[int, int, Array, Array]]:
@@ -45,7 +46,7 @@ class Case:
         for row in range(self.network.rows):
             replicate = row % self.network.replicates
             for i in range(SAMPLES):
-                yield row, i, self.inputs[replicate, :-1, i], self.targets[:, replicate, i]
+                yield row, i, self.inputs[replicate, i, :-1], self.targets[:, replicate, i]
 
     def mean_losses(self) -> Array:
         return np.asarray(self.network.loss_and_gradient(self.inputs, self.targets).mean(axis=1))
@@ -142,14 +143,14 @@ def test_a_perfect_network_has_no_error(loss: str) -> None:
     made_of = Architecture((OUTPUTS, OUTPUTS), loss, dtype="float64")
     network = StackedNetwork(made_of, np.vstack([np.eye(OUTPUTS), np.zeros(OUTPUTS)]).reshape(1, -1))
     targets = targets_of(loss, np.random.default_rng(0), (OUTPUTS, 1, SAMPLES))
-    inputs = np.concatenate([targets[:, 0], np.ones((1, SAMPLES))])[None]
+    inputs = np.concatenate([targets[:, 0].T, np.ones((SAMPLES, 1))], axis=1)[None]
     assert not network.evaluate(inputs, targets, np.ones(OUTPUTS))[1].any()
 
 
 def test_cross_entropy_of_huge_outputs_neither_overflows_nor_loses_its_loss() -> None:
     made_of = Architecture((1, 2), "cross_entropy", dtype="float64")
     network = StackedNetwork(made_of, np.array([[1e4, -1e4, 0.0, 0.0]]))
-    losses = network.loss_and_gradient(np.ones((1, 2, 1)), np.array([0.0, 1.0]).reshape(2, 1, 1))
+    losses = network.loss_and_gradient(np.ones((1, 1, 2)), np.array([0.0, 1.0]).reshape(2, 1, 1))
     assert losses.item() == 2e4
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Task
+from sweep.learning.functions import ACTIVATIONS
 from sweep.learning.hyper import telling
 from sweep.learning.machine import steady
-from sweep.learning.network import ACTIVATIONS, StackedNetwork
+from sweep.learning.network import StackedNetwork
 from sweep.learning.optimizer import Optimizer
 from sweep.learning.optimizers import OPTIMIZERS, Adam, Momentum, Sgd
 from sweep.learning.population import Population
@@ -23,7 +24,7 @@ from sweep.learning.schedule import Schedule
 from sweep.learning.schedules import SCHEDULES, Piecewise, Plateau
 from sweep.learning.splits import Data, Part
 from sweep.learning.streams import stream
-from sweep.learning.training import Samples, Settings, train
+from sweep.learning.training import EVALUATION_BLOCK, Samples, Settings, train
 from tests import reference
 from tests.learning.slowly import by_the_reference
 from tests.learning.strategies import busy, configurations, data_sets, mixed, small_data, trainings, variants
@@ -198,7 +199,8 @@ def test_every_buffer_of_a_population_has_the_precision_asked_for(dtype: str) ->
     states = [slot for group in groups for slot in (*group.state, group.coefficients) if slot is not None]
     decays = [group.weight_decay for group in groups if group.weight_decay]
     pulls = [pull for decay in decays for pull in (decay.share, decay.added, decay.removed)]
-    work = [a for b in stacked.network._buffers.values() for a in (b.outputs, *b.activations, *b.deltas)]
+    passes = stacked.network._passes.values()
+    work = [a for p in passes for views in (p._first, p._first_back, *p._forward, *p._back) for a in views]
     buffers = [stacked.network.parameters, stacked.network.gradient, *states, *pulls, *work]
     assert {buffer.dtype for buffer in buffers} == {np.dtype(dtype)}
 
@@ -216,9 +218,10 @@ def test_many_samples_are_evaluated_block_by_block_and_summed_in_float64() -> No
     network = StackedNetwork(made_of, made_of.initial(stream(0, "weights", 0))[None])
     samples = Samples.of(small_data("regression", 700).train, "float32")
     loss, error = samples.evaluate(network)
-    inputs, targets = np.ascontiguousarray(samples.inputs.T)[None], np.ascontiguousarray(samples.targets.T)[:, None]
-    blocks = [slice(0, 512), slice(512, 700)]
-    each = [network.evaluate(inputs[:, :, b].copy(), targets[:, :, b].copy(), samples.variance) for b in blocks]
+    inputs, targets = samples.inputs[None], np.ascontiguousarray(samples.targets.T)[:, None]
+    blocks = [slice(at, at + EVALUATION_BLOCK) for at in range(0, 700, EVALUATION_BLOCK)]
+    assert len(blocks) > 1
+    each = [network.evaluate(inputs[:, b], targets[:, :, b].copy(), samples.variance) for b in blocks]
     for mean, values in ((loss, [e[0] for e in each]), (error, [e[1] for e in each])):
         # Exact but for the order of a float64 sum: a float32 sum would be off by 1e-8.
         assert mean.item() == pytest.approx(sum(float(v) for block in values for v in block[0]) / 700, rel=1e-13)

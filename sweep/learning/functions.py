@@ -1,0 +1,173 @@
+"""What a network is made of: activations, losses and initial weights, and the tables of them.
+
+An activation is two element-wise formulas, run like those of the optimizers: by NumPy, or compiled into one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from sweep.learning.executors import InPlace, by_class, in_place
+from sweep.learning.hyper import Array
+
+ZERO, ONE = np.float32(0), np.float32(1)  # of the smaller type: they lift neither
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A hidden layer's function and its derivative, element-wise.
+
+    `function` turns a pre-activation into an activation; `backward` multiplies the loss gradient with the derivative,
+    which it reads off the activation: ``(gradient, activation) -> gradient``. Where `own` is true `function` is left to
+    NumPy: its vectorised exponentials beat a compiled loop, and round otherwise.
+    """
+
+    function: Callable[[Any], Any]
+    backward: Callable[[Any, Any], Any]
+    own: bool = False
+
+    @property
+    def keeps_one(self) -> bool:
+        """Whether the function of 1 is 1: then it may run over the ones for the biases too."""
+        return bool(self.function(ONE) == ONE)
+
+    def executors(self, compiled: bool | None) -> tuple[InPlace, InPlace]:
+        """Both, in place; see `sweep.learning.executors.in_place`."""
+        function = in_place(self.function, 0, compiled=False if self.own else compiled)
+        return function, in_place(self.backward, 1, compiled=compiled)
+
+
+def _relu(z: Any) -> Any:
+    return np.maximum(z, ZERO)
+
+
+def _relu_backward(gradient: Any, activation: Any) -> Any:
+    return gradient * (activation > ZERO)
+
+
+def _tanh(z: Any) -> Any:
+    return np.tanh(z)
+
+
+def _tanh_backward(gradient: Any, activation: Any) -> Any:
+    return gradient * (ONE - activation * activation)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": Activation(_relu, _relu_backward),
+    "tanh": Activation(_tanh, _tanh_backward, own=True),
+}
+
+
+def _sum_classes(values: Array) -> Array:
+    """Sum over the first axis, class by class, whatever the other axes are.
+
+    NumPy's own sum does that too, except when the other axes hold one number: then it sums pairwise, and a lone row
+    would differ from the same row in company by a rounding.
+    """
+    if values[0].size > 1:
+        return np.asarray(np.add.reduce(values, axis=0))
+    return np.asarray(np.add.accumulate(values, axis=0)[-1])
+
+
+class Loss(Protocol):
+    """A loss of the outputs, ``(classes, rows, samples)``, against the targets, broadcastable to that.
+
+    It is made with the choice of the executor; see `sweep.learning.executors.by_class`.
+    """
+
+    def train(self, outputs: Array, targets: Array) -> Array:
+        """Each sample's loss, ``(rows, samples)``; overwrites the outputs with its gradient."""
+
+    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
+        """Each sample's loss and error, both ``(rows, samples)``; leaves the outputs in disorder.
+
+        `variance` is each target's, ``(classes,)``; only a loss of numbers reads it.
+        """
+
+
+def _larger(peak: Any, z: Any) -> Any:
+    return np.maximum(peak, z)
+
+
+def _centred(z: Any, target: Any, peak: Any, chosen: Any) -> tuple[Any, Any]:
+    z = z - peak
+    return z, chosen + z * target
+
+
+def _sum(total: Any, exponential: Any) -> Any:
+    return total + exponential
+
+
+def _softmax_gradient(exponential: Any, target: Any, total: Any, unused: Any) -> tuple[Any, Any]:
+    return exponential / total - target, unused
+
+
+class _CrossEntropy:
+    """Softmax cross-entropy, natural logarithm: ``log(sum exp z) - z[target]``; gradient ``softmax(z) - target``.
+
+    The outputs are counted from the largest, or the exponential would overflow.
+    """
+
+    def __init__(self, compiled: bool | None) -> None:
+        self._centre = by_class(_larger, _centred, compiled=compiled)
+        self._to_gradient = by_class(_sum, _softmax_gradient, compiled=compiled)
+
+    def train(self, outputs: Array, targets: Array) -> Array:
+        folded, chosen, unused = (np.empty_like(outputs[0]) for _ in range(3))
+        self._centre(outputs, targets, folded, chosen)
+        np.exp(outputs, out=outputs)
+        self._to_gradient(outputs, targets, folded, unused)
+        return np.asarray(np.log(folded) - chosen)
+
+    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
+        """The error is whether another class than the right one comes first among the largest."""
+        del variance
+        peak, chosen = np.empty_like(outputs[0]), np.empty_like(outputs[0])
+        self._centre(outputs, targets, peak, chosen)
+        wrong = chosen != 0
+        if np.count_nonzero(outputs == 0) != chosen.size:  # several are largest, or something is not a number
+            wrong = np.argmax(outputs, axis=0) != np.argmax(targets, axis=0)
+        np.exp(outputs, out=outputs)
+        return np.log(_sum_classes(outputs)) - chosen, wrong
+
+
+class _SquaredError:
+    """Squared error, mean over the outputs of a sample: gradient ``2 (z - target) / outputs``."""
+
+    def __init__(self, compiled: bool | None) -> None:
+        del compiled
+
+    def train(self, outputs: Array, targets: Array) -> Array:
+        outputs -= targets
+        share = outputs.dtype.type(1 / len(outputs))
+        losses: Array = _sum_classes(outputs * outputs) * share
+        outputs *= 2 * share
+        return losses
+
+    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
+        """The error is the squared error over the variance of the target; its mean is 1 - R^2."""
+        difference = outputs - targets
+        squares, share = difference * difference, outputs.dtype.type(1 / len(outputs))
+        return _sum_classes(squares) * share, _sum_classes(squares / variance[:, None, None]) * share
+
+
+LOSSES: dict[str, Callable[[bool | None], Loss]] = {"cross_entropy": _CrossEntropy, "squared_error": _SquaredError}
+
+
+def _he(inputs: int, outputs: int, random: np.random.Generator) -> Array:
+    """He et al. 2015, eq. 10: normal, variance 2 / inputs."""
+    return np.asarray(random.normal(0.0, np.sqrt(2 / inputs), (inputs, outputs)))
+
+
+def _glorot(inputs: int, outputs: int, random: np.random.Generator) -> Array:
+    """Glorot and Bengio 2010, eq. 16: uniform, variance 2 / (inputs + outputs)."""
+    limit = np.sqrt(6 / (inputs + outputs))
+    return np.asarray(random.uniform(-limit, limit, (inputs, outputs)))
+
+
+INITIAL_WEIGHTS: dict[str, Callable[[int, int, np.random.Generator], Array]] = {"he": _he, "glorot": _glorot}
