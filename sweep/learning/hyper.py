@@ -11,6 +11,7 @@ fields, made by `stack`, it is a population. NumPy broadcasting makes every form
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,11 +40,11 @@ class Domain:
 
     def contains(self, value: Scalar) -> bool:
         """Whether the value (every value, for an array) is legal. NaN never is."""
-        v = np.asarray(value, dtype=float)
-        above = v > self.low if self.low_open else v >= self.low
-        below = v < self.high if self.high_open else v <= self.high
-        whole = np.floor(v) == v if self.integer else True
-        return bool(np.all(above & below & whole))
+        if not isinstance(value, float):
+            return all(map(self.contains, np.ravel(value).astype(float).tolist()))
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below and (value.is_integer() or not self.integer)
 
     def rule(self, name: str) -> str:
         """The rule as a reader would write it.
@@ -153,7 +154,7 @@ class Hyperparameter:
                 raise UsageError(
                     f"{owner}.{self.name} = {element!r}: must be {'true or false' if self.flag else 'a number'}"
                 )
-            if not self.domain.contains(np.asarray(element)):
+            if not self.domain.contains(element if isinstance(element, float) else np.asarray(element)):
                 raise UsageError(f"{owner}.{self.name} = {element}: must obey {self.domain.rule(self.name)}")
 
 
@@ -199,8 +200,13 @@ def flag(default: bool, help: str) -> Any:
 
 def hyperparameters(rule: Any) -> tuple[Hyperparameter, ...]:
     """The hyperparameters of a schedule or an optimizer (a class or an instance), in the order of its fields."""
-    declared = (field for field in dataclasses.fields(rule) if "hyper" in field.metadata)
-    return tuple(Hyperparameter(name=f.name, **f.metadata["hyper"]) for f in declared)
+    return _declared(rule if isinstance(rule, type) else type(rule))
+
+
+@functools.cache
+def _declared(kind: Any) -> tuple[Hyperparameter, ...]:
+    fields = (field for field in dataclasses.fields(kind) if "hyper" in field.metadata)
+    return tuple(Hyperparameter(name=f.name, **f.metadata["hyper"]) for f in fields)
 
 
 def telling(rule: Any) -> dict[str, Any]:

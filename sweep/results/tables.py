@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -79,9 +79,9 @@ class Tables:
         if not records:
             return
         self._merge("trials", generation, pa.Table.from_pylist([_row(r) for r in records], self._schemas["trials"]))
-        finished = [curve_table(r.number, r.curves) for r in records if r.curves is not None]
-        if finished:
-            self._merge("curves", generation, pa.concat_tables(finished))
+        curves = {record.number: record.curves for record in records if record.curves is not None}
+        if curves:
+            self._merge("curves", generation, curve_table(curves))
 
     def _create(self, name: str, schema: pa.Schema) -> None:
         """Make an empty table; it appears whole: a reader would take an empty folder for a table without columns."""
@@ -144,25 +144,24 @@ def _when(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def curve_table(number: int, curves: Curves) -> pa.Table:
-    """One trial's rows of the table `curves`."""
-    replicates, epochs = curves.train_loss.shape
+def curve_table(curves: Mapping[int, Curves]) -> pa.Table:
+    """Some trials' rows of the table `curves`, by their numbers."""
+    shapes = np.array([each.train_loss.shape for each in curves.values()])
+    rows = shapes.prod(axis=1)
     columns = {
-        "number": np.full(replicates * epochs, number),
-        "replicate": np.repeat(np.arange(replicates), epochs),
-        "epoch": np.tile(np.arange(epochs), replicates),
-        "learning_rate": curves.learning_rate.ravel(),
-        "train_loss": curves.train_loss.ravel(),
-        "validation_loss": curves.validation_loss.ravel(),
-        "validation_error": curves.validation_error.ravel(),
+        "number": np.repeat(list(curves), rows),
+        "replicate": np.concatenate([np.repeat(np.arange(replicates), epochs) for replicates, epochs in shapes]),
+        "epoch": np.concatenate([np.tile(np.arange(epochs), replicates) for replicates, epochs in shapes]),
     }
+    for name in ("learning_rate", "train_loss", "validation_loss", "validation_error"):
+        columns[name] = np.concatenate([getattr(each, name).ravel() for each in curves.values()])
     return pa.table(columns, schema=CURVES)
 
 
 def curves_of(training: Training) -> pd.DataFrame:
     """The curves of some trainings as the table `curves`; numbers count from 0."""
-    found = [curve_table(n, Curves.of(training, n)).to_pandas() for n in range(len(training.epochs))]
-    return pd.concat(found, ignore_index=True)
+    frame: pd.DataFrame = curve_table({n: Curves.of(training, n) for n in range(len(training.epochs))}).to_pandas()
+    return frame
 
 
 def read(folder: Path, name: TableName) -> pd.DataFrame:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 import optuna
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import Data, prepare
 from sweep.learning.training import EVALUATION_BLOCK, Settings, train
-from sweep.search.samplers import balanced
+from sweep.search.ledger import Asked, Ledger
+from sweep.search.records import Curves, Record
+from sweep.search.samplers import Balanced, Joint
 from sweep.search.spec import Spec
-from sweep.search.study import MOST_REPORTS, ask, sampler_of, total_trials
-from sweep.search.workers import MOST_ROWS, shares, workers_to_start
+from sweep.search.study import sampler_of, total_trials
+from sweep.search.workers import shares, workers_to_start
 
 CALIBRATION_EPOCHS = 2
-CALIBRATION_ASKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,12 @@ def make(spec: Spec, workers: int) -> Plan:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data, settings, trials = prepare(spec.source(), spec.study.seed), spec.settings(), total_trials(spec)
     configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
-    share = shares(configurations, workers, settings.replicates)[0]
+    share = shares(configurations, workers, settings.replicates, settings.population(data))[0]
     training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)
     asking = _asking_seconds(spec, trials // 2)
     cores = min(workers_to_start(None), workers + 1)
     architecture = settings.architecture(data)
-    rows = min(MOST_ROWS, len(share) * settings.replicates)
+    rows = len(share) * settings.replicates
     parts = (len(data.train), len(data.validation), len(data.test))
     samples = 8 * sum(parts) * (data.inputs + data.outputs) * 2  # float64 as loaded, and in the network's layout
     return Plan(
@@ -77,9 +79,16 @@ def make(spec: Spec, workers: int) -> Plan:
 
 def _first_generation(spec: Spec, size: int) -> list[Configuration]:
     """Random configurations, the arms taking turns."""
-    study, space = optuna.create_study(), spec.space()
-    draw = balanced(space, spec.study.seed)
-    return [ask(study, space, draw, number)[1] for number in range(size)]
+    ledger = _in_memory(spec, Balanced)
+    return [ledger.ask(number, 0).configuration for number in range(size)]
+
+
+def _in_memory(spec: Spec, kind: type[Joint]) -> Ledger:
+    """A study of the same space that nobody keeps."""
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage)
+    sampler = kind(spec.space(), spec.study.seed, spec.study.generation or 1)
+    return Ledger(study, storage, sampler, spec.study.objective)
 
 
 def _training_seconds(chosen: list[Configuration], data: Data, settings: Settings, seed: int) -> float:
@@ -94,16 +103,27 @@ def _training_seconds(chosen: list[Configuration], data: Data, settings: Setting
 
 
 def _asking_seconds(spec: Spec, history: int) -> float:
-    """The parent's time for one trial when `history` trials are finished: a few are asked and told in memory."""
-    study, space = optuna.create_study(), spec.space()
-    fill = balanced(space, spec.study.seed)
-    for number in range(history):
-        study.tell(ask(study, space, fill, number)[0], float(number % 7))
-    sampler = sampler_of(spec)
+    """The parent's time for one trial when `history` trials are finished: a generation is asked and told in memory."""
+    size = spec.study.generation or 1
+    ledger = _in_memory(spec, Balanced)
+    epochs = spec.network.epochs
+    flat = np.ones((1, epochs + 1))
+    for number in range(-(-history // size) * size):
+        _tell(ledger, ledger.ask(number, number // size), Curves(flat, flat, flat * (number % 7), flat))
+    first = len(ledger.trials())
+    ledger.sampler = sampler_of(spec)
     started = time.perf_counter()
-    for number in range(history, history + CALIBRATION_ASKS):
-        trial, _ = ask(study, space, sampler, number)
-        for step in range(min(MOST_REPORTS, spec.network.epochs + 1)):
-            trial.report(1.0, step)
-        study.tell(trial, 1.0)
-    return (time.perf_counter() - started) / CALIBRATION_ASKS
+    for number in range(first, first + size):
+        _tell(ledger, ledger.ask(number, first // size), Curves(flat, flat, flat, flat))
+    return (time.perf_counter() - started) / size
+
+
+def _tell(ledger: Ledger, asked: Asked, curves: Curves) -> None:
+    """Tell made-up curves."""
+    ledger.tell(
+        asked,
+        Record(
+            asked.number, "complete", asked.configuration, 0, 0, float(curves.validation_loss[0, -1]),
+            epochs=curves.train_loss.shape[1] - 1, curves=curves,
+        ),
+    )  # fmt: skip

@@ -1,53 +1,60 @@
 """Samplers by name: who proposes the next configuration.
 
 A proposal depends on the study's seed, the trial's number and the finished trials that the study knows, never on the
-process or on what was drawn before: every trial gets a sampler seeded for it. So a study that was killed and resumed
-proposes what it would have proposed.
+process or on what was drawn before. So a study that was killed and resumed proposes what it would have proposed.
 
-To add a sampler: write one function here, ``(space, seed) -> (number -> optuna sampler)``, and put it in `SAMPLERS`.
-Nothing else.
+They are samplers as Optuna means them, and can be given to any study over the same space; the loop of a study asks them
+directly, for `Study.ask` looks through all trials each time.
+
+To add a sampler: write one class here and put it in `SAMPLERS`. Nothing else.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from sweep.learning.hyper import Choices, Fixed, Range, Search
 from sweep.learning.streams import integer_seed
+from sweep.search.scales import quantile
 from sweep.search.space import Arm, Space
+from sweep.search.tpe import Proposer
 
-ForTrial = Callable[[int], BaseSampler]
-
-TPE_STARTUP_PER_ARM = (
-    1.0  # random trials before TPE begins, for each arm of the space; Optuna's own default is 10 in all
-)
 GRID_POINTS = 5  # numbers that a grid takes from a range
 
 
-class Planned(BaseSampler):
-    """A sampler that knows each trial's parameters from the trial's number: base for designs made beforehand.
+class Joint(BaseSampler):
+    """A sampler that chooses all parameters of a trial together: abstract. Subclasses give `parameters`.
 
-    The relative search space is the union of all parameters; a trial takes those of its arm. Subclasses give `plan`.
+    The relative search space is the union of all parameters; a trial takes those of its arm.
+
+    Parameters
+    ----------
+    space : Space
+    seed : int
+        The study's.
+    generation : int
+        How many trials are asked before the results of the first of them are known.
     """
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space, seed: int, generation: int) -> None:
         self.space = space
         self.seed = seed
+        self.generation = generation
         self.union = space.distributions()
         self._fallback = RandomSampler(seed=seed)
 
     @abstractmethod
-    def plan(self, number: int) -> Mapping[str, Any]:
-        """The parameters of trial `number`; those it does not use may be among them."""
+    def parameters(self, study: Study, number: int) -> Mapping[str, Any]:
+        """The parameters of trial `number`: those of its arm, no other."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Give the union of all arms' parameters; it never changes."""
@@ -57,20 +64,32 @@ class Planned(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Look the trial up in the plan."""
-        del study
-        return {name: value for name, value in self.plan(trial.number).items() if name in search_space}
+        """Give the parameters that are asked for."""
+        return {n: v for n, v in self.parameters(study, trial.number).items() if n in search_space}
 
     def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
         """Never asked for a name of the space; others get a random value."""
         return self._fallback.sample_independent(study, trial, name, distribution)
 
 
+class Planned(Joint):
+    """A sampler that knows each trial's parameters from the trial's number: abstract. Subclasses give `plan`."""
+
+    @abstractmethod
+    def plan(self, number: int) -> Mapping[str, Any]:
+        """The parameters of trial `number`; those it does not use may be among them."""
+
+    def parameters(self, study: Study, number: int) -> Mapping[str, Any]:
+        """Look the trial up in the plan."""
+        del study
+        return {name: value for name, value in self.space.active(self.plan(number)).items() if name in self.union}
+
+
 class Qmc(Planned):
     """Quasi-random search: points of a scrambled Sobol' sequence over the union of all parameters."""
 
-    def __init__(self, space: Space, seed: int) -> None:
-        super().__init__(space, seed)
+    def __init__(self, space: Space, seed: int, generation: int) -> None:
+        super().__init__(space, seed, generation)
         from scipy.stats import qmc
 
         self.sequence = qmc.Sobol(
@@ -85,7 +104,7 @@ class Qmc(Planned):
         if ahead:  # a fresh sequence refuses to go 0 points forward
             self.sequence.fast_forward(ahead)
         point = self.sequence.random(1)[0]
-        return {name: _quantile(d, float(u)) for (name, d), u in zip(self.union.items(), point, strict=True)}
+        return {name: quantile(d, float(u)) for (name, d), u in zip(self.union.items(), point, strict=True)}
 
 
 class Grid(Planned):
@@ -94,8 +113,8 @@ class Grid(Planned):
     Choices are taken as they are, ranges at `GRID_POINTS` evenly spaced numbers (of the logarithm, where `log`).
     """
 
-    def __init__(self, space: Space, seed: int) -> None:
-        super().__init__(space, seed)
+    def __init__(self, space: Space, seed: int, generation: int) -> None:
+        super().__init__(space, seed, generation)
         self.levels = {arm: {n: grid_values(s) for n, s in space.entries(arm).items()} for arm in space.arms}
         self.sizes = [math.prod(map(len, levels.values())) for levels in self.levels.values()]
         # An affine map modulo the size is a permutation when its factor shares no divisor with the size: a shuffle
@@ -119,36 +138,47 @@ class Grid(Planned):
         return chosen
 
 
-class Balanced(Planned):
-    """Independent random configurations, the arms taking turns: every arm gets the same number (mode "compare")."""
+class Tpe(Joint):
+    """Batched TPE, see `sweep.search.tpe`: a generation is proposed when the first of its trials is asked."""
+
+    def __init__(self, space: Space, seed: int, generation: int) -> None:
+        super().__init__(space, seed, generation)
+        self._proposer = Proposer(space, seed, generation)
+        self._proposed: tuple[int, list[dict[str, Any]]] = -1, []
+
+    def parameters(self, study: Study, number: int) -> Mapping[str, Any]:
+        """What is proposed for trial `number`."""
+        generation, place = divmod(number, self.generation)
+        if self._proposed[0] != generation:
+            self._proposed = generation, self._proposer.propose(study.get_trials(deepcopy=False), generation)
+        return self._proposed[1][place]
+
+
+class Random(Planned):
+    """Independent random configurations."""
 
     def plan(self, number: int) -> Mapping[str, Any]:
-        """Arm `number` modulo the number of arms, everything else at random."""
-        arms = self.space.arms
-        arm: Arm = arms[number % len(arms)]
+        """Every parameter at random."""
         random = np.random.default_rng(integer_seed(self.seed, "sampler", number))
-        drawn = {name: _quantile(d, float(random.random())) for name, d in self.union.items()}
-        return drawn | {"optimizer": arm.optimizer, "schedule": arm.schedule}
+        uniform = dict(zip(self.union, random.random(len(self.union)).tolist(), strict=True))
+        arm = self.arm(number, uniform)
+        chosen = self.space.active(uniform | {"optimizer": arm.optimizer, "schedule": arm.schedule})
+        constants = {name: quantile(self.union[name], u) for name, u in chosen.items() if isinstance(u, float)}
+        return chosen | constants
+
+    def arm(self, number: int, uniform: Mapping[str, float]) -> Arm:
+        """The arm of trial `number`, from numbers drawn between 0 and 1."""
+        del number
+        return Arm(*(quantile(self.union[name], uniform[name]) for name in ("optimizer", "schedule")))
 
 
-def _quantile(distribution: BaseDistribution, u: float) -> Any:
-    """The value of a distribution at u, 0 <= u < 1."""
-    match distribution:
-        case CategoricalDistribution():
-            return distribution.choices[int(u * len(distribution.choices))]
-        case IntDistribution(low=low, high=high, log=log):
-            if not log:
-                return low + int(u * (high - low + 1))
-            return min(high, max(low, round(_between(low - 0.5, high + 0.5, log, u))))
-        case FloatDistribution(low=low, high=high, log=log):
-            return min(high, max(low, _between(low, high, log, u)))
-    raise TypeError(f"no quantile for {distribution!r}")
+class Balanced(Random):
+    """Independent random configurations, the arms taking turns: every arm gets the same number (mode "compare")."""
 
-
-def _between(low: float, high: float, log: bool, u: float) -> float:
-    if log:
-        return float(math.exp(math.log(low) + u * (math.log(high) - math.log(low))))
-    return low + u * (high - low)
+    def arm(self, number: int, uniform: Mapping[str, float]) -> Arm:
+        """Arm `number` modulo the number of arms."""
+        del uniform
+        return self.space.arms[number % len(self.space.arms)]
 
 
 def grid_values(search: Search) -> Sequence[float]:
@@ -166,32 +196,7 @@ def grid_values(search: Search) -> Sequence[float]:
 
 def grid_size(space: Space) -> int:
     """How many combinations the grid of a space has."""
-    return sum(Grid(space, 0).sizes)
+    return sum(Grid(space, 0, 1).sizes)
 
 
-def _random(space: Space, seed: int) -> ForTrial:
-    del space
-    return lambda number: RandomSampler(seed=integer_seed(seed, "sampler", number))
-
-
-def _tpe(space: Space, seed: int) -> ForTrial:
-    startup = max(10, math.ceil(TPE_STARTUP_PER_ARM * len(space.arms)))
-    return lambda number: TPESampler(seed=integer_seed(seed, "sampler", number), n_startup_trials=startup)
-
-
-def _planned(kind: type[Planned]) -> Callable[[Space, int], ForTrial]:
-    def for_study(space: Space, seed: int) -> ForTrial:
-        sampler = kind(space, seed)
-        return lambda number: sampler
-
-    return for_study
-
-
-SAMPLERS: dict[str, Callable[[Space, int], ForTrial]] = {
-    "tpe": _tpe,
-    "random": _random,
-    "qmc": _planned(Qmc),
-    "grid": _planned(Grid),
-}
-
-balanced = _planned(Balanced)
+SAMPLERS: dict[str, type[Joint]] = {"tpe": Tpe, "random": Random, "qmc": Qmc, "grid": Grid}

@@ -8,6 +8,7 @@ trial.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ class Space:
     optimizers: Mapping[str, Constants]
     schedules: Mapping[str, Constants]
 
-    @property
+    @functools.cached_property
     def arms(self) -> list[Arm]:
         """Every optimizer with every schedule."""
         return [Arm(optimizer, schedule) for optimizer in self.optimizers for schedule in self.schedules]
@@ -75,6 +76,11 @@ class Space:
             entries = self.entries(arm).items()
             found |= {name: _distribution(search) for name, search in entries if not isinstance(search, Fixed)}
         return found
+
+    def active(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the parameters that a trial with this optimizer and this schedule has."""
+        kinds = parameters["optimizer"], parameters["schedule"]
+        return {n: v for n, v in parameters.items() if "." not in n or n.partition(".")[0] in kinds}
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Configuration:
         """Let the study's sampler choose; only the constants of the chosen optimizer and schedule exist."""

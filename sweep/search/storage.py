@@ -23,6 +23,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, Jour
 from sweep.errors import UsageError
 
 SQLITE = "sqlite:///"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,8 @@ class GroupCommitBackend(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Take operations in; they are on disk after the next `commit`."""
-        lines = [json.dumps(log, separators=(",", ":")) for log in logs]
-        self._waiting += lines
-        self._logs += map(json.loads, lines)
+        self._waiting += map(_ENCODER.encode, logs)
+        self._logs += logs
 
     def commit(self) -> None:
         """Write all waiting operations with one append and one sync."""

@@ -16,20 +16,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from sweep.errors import UsageError
-from sweep.learning.configuration import Configuration
+from sweep.learning.splits import prepare
+from sweep.search.ledger import WORST, Asked, Ledger
 from sweep.search.records import Curves, Progress, Record
-from sweep.search.samplers import SAMPLERS, ForTrial, balanced, grid_size
-from sweep.search.space import Space
+from sweep.search.samplers import SAMPLERS, Balanced, Joint, grid_size
 from sweep.search.spec import Spec
 from sweep.search.storage import OpenStorage
 from sweep.search.workers import Finished, Handle, Job, Pool, shares
 
-MOST_REPORTS = 20  # intermediate values a trial: the dashboard draws one trace a trial and slows down beyond
 IN_FLIGHT = 2  # generations: one trains, one waits
-WORST = 3.0  # times the value before training: the highest objective that a diverged trial is told
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,11 @@ def total_trials(spec: Spec) -> int:
     return spec.study.trials
 
 
-def sampler_of(spec: Spec) -> ForTrial:
+def sampler_of(spec: Spec) -> Joint:
     """Who proposes the trials of a study."""
-    choose = balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
-    return choose(spec.space(), spec.study.seed)
-
-
-def ask(study: optuna.Study, space: Space, sampler: ForTrial, number: int) -> tuple[optuna.Trial, Configuration]:
-    """Ask for the study's next trial, which will have this number, and let its sampler choose all parameters."""
-    study.sampler = sampler(number)
-    trial = study.ask()
-    return trial, space.suggest(trial)
+    choose = Balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
+    assert spec.study.generation is not None, "a Spec is completed when it is read"
+    return choose(spec.space(), spec.study.seed, spec.study.generation)
 
 
 def open_study(spec: Spec, storage: OpenStorage, fingerprint: str) -> optuna.Study:
@@ -96,25 +88,19 @@ class _Generation:
     """A generation in training: its trials, and the jobs that train them."""
 
     number: int
-    trials: list[optuna.Trial]
-    configurations: list[Configuration]
+    trials: list[Asked]
     jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
-
-    def add(self, trial: optuna.Trial, configuration: Configuration) -> None:
-        """Take in a trial, before the generation is submitted."""
-        self.trials.append(trial)
-        self.configurations.append(configuration)
 
 
 class StudyLoop:
     """One run of a study, from where it stands to its total."""
 
     def __init__(self, spec: Spec, study: optuna.Study, storage: OpenStorage, pool: Pool, hooks: Hooks) -> None:
-        self.spec, self.study, self.storage, self.pool, self.hooks = spec, study, storage, pool, hooks
-        self.space: Space = spec.space()
+        self.spec, self.storage, self.pool, self.hooks = spec, storage, pool, hooks
         assert spec.study.generation is not None, "a Spec is completed when it is read"
         self.size = spec.study.generation
-        self.sampler = sampler_of(spec)
+        self.rows = spec.settings().population(prepare(spec.source(), spec.study.seed))
+        self.ledger = Ledger(study, storage.storage, sampler_of(spec), spec.study.objective)
         self.progress = Progress(total_trials(spec))
 
     def run(self, timeout: float | None = None) -> Progress:
@@ -126,7 +112,7 @@ class StudyLoop:
         """
         deadline = np.inf if timeout is None else time.monotonic() + timeout
         in_flight = self._resume()
-        asked = len(self._trials())
+        asked = len(self.ledger.trials())
         if in_flight and asked % self.size and asked < self.progress.total:
             # Killed while it asked a generation: ask the rest before anything more becomes known.
             asked = self._ask(in_flight[-1], asked)
@@ -138,20 +124,17 @@ class StudyLoop:
             if stopping and not (in_flight and in_flight[0].jobs):
                 break
             if len(in_flight) < IN_FLIGHT and asked < self.progress.total:
-                in_flight.append(_Generation(asked // self.size, [], []))
+                in_flight.append(_Generation(asked // self.size, []))
                 asked = self._ask(in_flight[-1], asked)
                 self._submit(in_flight[-1], hand_over=not stopping)
             else:
                 self._finish(in_flight.popleft())
         return self.progress
 
-    def _trials(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)
-
     def _resume(self) -> deque[_Generation]:
         """Count what is finished; gather what was asked and not finished, generation by generation."""
         unfinished: dict[int, list[FrozenTrial]] = {}
-        for trial in self._trials():
+        for trial in self.ledger.trials():
             if trial.state.is_finished():
                 self.progress.count(self._known(trial))
             else:
@@ -159,40 +142,35 @@ class StudyLoop:
         self.progress.done_before = self.progress.done
         found: deque[_Generation] = deque()
         for number, trials in sorted(unfinished.items()):
-            generation = _Generation(number, [], [])
-            for frozen in trials:
-                self.study.sampler = self.sampler(frozen.number)
-                resumed = optuna.Trial(self.study, frozen._trial_id)
-                generation.add(resumed, self.space.suggest(resumed))
-            found.append(generation)
+            found.append(_Generation(number, [self.ledger.again(trial) for trial in trials]))
         return found
 
     def _known(self, trial: FrozenTrial) -> Record:
         """A trial of an earlier run, as far as counting needs it."""
         state = "diverged" if "diverged_at" in trial.user_attrs else "complete"
-        configuration = self.space.configuration(trial.params)
+        configuration = self.ledger.again(trial).configuration
         return Record(trial.number, state, configuration, self.spec.study.seed, trial.number // self.size, trial.value)
 
     def _ask(self, generation: _Generation, first: int) -> int:
         """Ask for the trials of a generation from number `first` on; return the number of the next one."""
         end = min((generation.number + 1) * self.size, self.progress.total)
-        for number in range(first, end):
-            generation.add(*ask(self.study, self.space, self.sampler, number))
+        generation.trials += [self.ledger.ask(number, generation.number) for number in range(first, end)]
         return end
 
     def _submit(self, generation: _Generation, *, hand_over: bool = True) -> None:
         """Record the generation as running and hand its jobs to the workers (or leave them to the next run)."""
         records = [
-            Record(trial.number, "running", configuration, self.spec.study.seed, generation.number)
-            for trial, configuration in zip(generation.trials, generation.configurations, strict=True)
+            Record(trial.number, "running", trial.configuration, self.spec.study.seed, generation.number)
+            for trial in generation.trials
         ]
         self.hooks.record(generation.number, records)
         self.storage.commit()
         if not hand_over:
             return
         source, settings, seed = self.spec.source(), self.spec.settings(), self.spec.study.seed
-        for chosen in shares(generation.configurations, self.pool.workers, settings.replicates):
-            job = Job(source, settings, seed, tuple(generation.configurations[i] for i in chosen))
+        configurations = [trial.configuration for trial in generation.trials]
+        for chosen in shares(configurations, self.pool.workers, settings.replicates, self.rows):
+            job = Job(source, settings, seed, tuple(configurations[i] for i in chosen))
             generation.jobs.append((chosen, self.pool.submit(job)))
 
     def _finish(self, generation: _Generation) -> None:
@@ -208,11 +186,8 @@ class StudyLoop:
             self.hooks.notify(self.progress)
         records = [finished[index] for index in sorted(finished)]
         self.hooks.record(generation.number, records)
-        with warnings.catch_warnings():
-            # A run that was killed while it told has reported some values before: Optuna keeps the first and warns.
-            warnings.filterwarnings("ignore", message="The reported value is ignored")
-            for index in sorted(finished):
-                self._tell(generation.trials[index], finished[index])
+        for index in sorted(finished):
+            self.ledger.tell(generation.trials[index], finished[index])
         self.storage.commit()
         self.progress.mark()
 
@@ -222,7 +197,7 @@ class StudyLoop:
         running = Record(
             generation.trials[index].number,
             "complete" if diverged_at < 0 else "diverged",
-            generation.configurations[index],
+            generation.trials[index].configuration,
             self.spec.study.seed,
             generation.number,
         )
@@ -247,27 +222,3 @@ class StudyLoop:
         if diverged_at > 0:
             return float((WORST - diverged_at / self.spec.network.epochs) * max(mean[0], 1.0))
         return float(mean.min() if self.spec.study.at == "best" else mean[-1])
-
-    def _tell(self, trial: optuna.Trial, record: Record) -> None:
-        """Tell Optuna the objective, with the curve thinned out and what a reader of the dashboard wants.
-
-        The curve is cut off where the objective of a diverged trial ends, or one overflow would flatten all others.
-        """
-        assert record.curves is not None
-        assert record.objective is not None
-        mean = record.curves.mean(self.spec.study.objective)
-        ceiling = WORST * max(mean[0], 1.0)
-        for epoch in np.unique(np.linspace(0, record.epochs, MOST_REPORTS).round().astype(int)):
-            trial.report(float(np.nan_to_num(min(mean[epoch], ceiling), nan=ceiling)), int(epoch))
-        attributes = {
-            "validation_error": float(record.curves.mean("validation_error")[-1]),
-            "train_loss": float(record.curves.mean("train_loss")[-1]),
-            "epochs": record.epochs,
-            "generation": record.generation,
-            "seconds": record.seconds,
-            "diverged_at": record.diverged_at,
-        }
-        for name, value in attributes.items():
-            if value is not None and np.isfinite(value):
-                trial.set_user_attr(name, value)
-        self.study.tell(trial, record.objective, state=TrialState.COMPLETE)

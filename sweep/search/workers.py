@@ -18,7 +18,6 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.splits import DataSource, prepare
 from sweep.learning.training import Settings, Training, train
 
-MOST_ROWS = 64  # rows trained as one population: enough to fill the vector units, few enough for the cache
 TRIES = 3
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
@@ -229,13 +228,13 @@ def workers_to_start(wanted: int | None) -> int:
     return wanted
 
 
-def shares(configurations: Sequence[Configuration], workers: int, replicates: int) -> list[list[int]]:
-    """Deal trials out: as many jobs as keep every worker busy, none above `MOST_ROWS` rows (but at least one trial).
+def shares(configurations: Sequence[Configuration], workers: int, replicates: int, rows: int) -> list[list[int]]:
+    """Deal trials out: as many jobs as keep every worker busy, none above so many `rows` (but at least one trial).
 
     Neighbours of one optimizer go to one job. How trials are dealt changes no result.
     """
     order = sorted(range(len(configurations)), key=lambda i: configurations[i].optimizer.name)
-    most = max(1, MOST_ROWS // replicates)
+    most = max(1, rows // replicates)
     fewest = -(-len(order) // most)
     jobs = min(len(order), workers * -(-fewest // workers))
     return [order[i * len(order) // jobs : (i + 1) * len(order) // jobs] for i in range(jobs)]

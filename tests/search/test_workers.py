@@ -19,8 +19,8 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Table
 from sweep.learning.optimizers import OPTIMIZERS, Momentum, RMSProp
 from sweep.learning.splits import DataSource
-from sweep.learning.training import Settings
-from sweep.search.workers import BACKENDS, MOST_ROWS, TRIES, Finished, Job, Loky, Pool, open_pool, run, shares
+from sweep.learning.training import MOST_ROWS, Settings
+from sweep.search.workers import BACKENDS, TRIES, Finished, Job, Loky, Pool, open_pool, run, shares
 
 SETTINGS = Settings(hidden=(4,), epochs=2)
 CONFIGURATIONS = (Configuration(0.01, Momentum()), Configuration(0.02, RMSProp()))
@@ -34,7 +34,7 @@ worker_counts = st.integers(1, 20)
 
 @given(trials=populations, workers=worker_counts, replicates=st.integers(1, 100))
 def test_shares_deal_every_trial_to_exactly_one_job(trials: list[Configuration], workers: int, replicates: int) -> None:
-    jobs = shares(trials, workers, replicates)
+    jobs = shares(trials, workers, replicates, MOST_ROWS)
     assert sorted(index for job in jobs for index in job) == list(range(len(trials)))
     assert all(jobs)
 
@@ -43,20 +43,20 @@ def test_shares_deal_every_trial_to_exactly_one_job(trials: list[Configuration],
 def test_shares_keep_every_worker_busy_while_there_are_trials(
     trials: list[Configuration], workers: int, replicates: int
 ) -> None:
-    assert len(shares(trials, workers, replicates)) >= min(workers, len(trials))
+    assert len(shares(trials, workers, replicates, MOST_ROWS)) >= min(workers, len(trials))
 
 
 @given(trials=populations, workers=worker_counts, replicates=st.integers(1, 100))
 def test_shares_keep_trials_of_one_optimizer_together(
     trials: list[Configuration], workers: int, replicates: int
 ) -> None:
-    dealt = [trials[index].optimizer.name for job in shares(trials, workers, replicates) for index in job]
+    dealt = [trials[index].optimizer.name for job in shares(trials, workers, replicates, MOST_ROWS) for index in job]
     assert dealt == sorted(dealt)
 
 
 @given(trials=populations, workers=worker_counts)
 def test_no_job_is_larger_than_a_population_should_be(trials: list[Configuration], workers: int) -> None:
-    assert all(len(job) <= MOST_ROWS for job in shares(trials, workers, 1))
+    assert all(len(job) <= MOST_ROWS for job in shares(trials, workers, 1, MOST_ROWS))
 
 
 @given(trials=populations, workers=worker_counts, replicates=st.integers(2, MOST_ROWS))
@@ -64,7 +64,7 @@ def test_no_job_is_larger_than_a_population_should_be(trials: list[Configuration
 def test_no_job_is_larger_than_a_population_should_be_with_replicates_counted(
     trials: list[Configuration], workers: int, replicates: int
 ) -> None:
-    assert all(len(job) * replicates <= MOST_ROWS for job in shares(trials, workers, replicates))
+    assert all(len(job) * replicates <= MOST_ROWS for job in shares(trials, workers, replicates, MOST_ROWS))
 
 
 # What Dask's cluster has to say of ports, and of sockets that it closes late, is not ours to fail for.
