@@ -39,6 +39,9 @@ STARTUP = 10
 TRIES = 100  # random configurations drawn for one that was not proposed before
 
 
+Key = tuple[tuple[str, Any], ...]  # a configuration
+
+
 @dataclass
 class _History:
     """What is known: places in the union of all dimensions (NaN: the trial has not that one), and objectives.
@@ -48,7 +51,7 @@ class _History:
 
     places: Array
     objective: Array = field(default_factory=lambda: np.empty(0))
-    keys: set[tuple[tuple[str, Any], ...]] = field(default_factory=set)
+    keys: list[Key] = field(default_factory=list)
     settled: int = 0  # trials before this number are all known to the end
 
     def grow(self, trials: int) -> None:
@@ -94,7 +97,7 @@ class Proposer:
             proposals = self._design(generation, random)
         else:
             proposals = self._modelled(history.places, objective, random)
-        return self._without_repeats(proposals, history.keys, random)
+        return self._without_repeats(proposals, set(history.keys), random)
 
     def _read(self, trials: Sequence[FrozenTrial], end: int) -> _History:
         """Take in what is new of the trials before number `end`."""
@@ -106,11 +109,11 @@ class Proposer:
                 for i, name in enumerate(self.names):
                     if name in trial.params:
                         row[i] = place(self.union[name], trial.params[name])
-                history.keys.add(_key(trial.params))
+                history.keys.append(_key(trial.params))
             if trial.value is not None:
                 history.objective[trial.number] = trial.value
                 history.settled += history.settled == trial.number
-        return _History(history.places[:end], history.objective[:end], set(history.keys))
+        return _History(history.places[:end], history.objective[:end], history.keys[:end])
 
     def _design(self, generation: int, random: np.random.Generator) -> list[dict[str, Any]]:
         """The start: arms take turns; everything else is a Latin hypercube."""
@@ -169,7 +172,9 @@ class Proposer:
         scales = np.array([self.choices[i] for i in dimensions])
         return np.asarray(np.where(scales > 0, np.floor(uniform * scales), uniform))
 
-    def _without_repeats(self, proposals: list[dict[str, Any]], keys: set[Any], random: Any) -> list[dict[str, Any]]:
+    def _without_repeats(
+        self, proposals: list[dict[str, Any]], keys: set[Key], random: np.random.Generator
+    ) -> list[dict[str, Any]]:
         """Put a random configuration in the place of one that was proposed before, while there are others."""
         found = []
         for proposal in proposals:
@@ -183,7 +188,7 @@ class Proposer:
         return found
 
 
-def _key(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def _key(parameters: Mapping[str, Any]) -> Key:
     return tuple(sorted(parameters.items()))
 
 
