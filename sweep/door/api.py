@@ -212,14 +212,14 @@ def run(
     spec = resolve(study, trials=trials, seed=seed, sampler=sampler, storage=storage)
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: must be above 0 seconds")
-    data = prepare(spec.source(), spec.study.seed)  # data that cannot be used are found before anything is written
     folder = RunFolder(Path(runs) / spec.study.name)
-    if not fresh:
-        spec = folder.check(spec)
     pool = open_pool(backend, workers, scheduler)
     finished = False
     try:
-        _run(spec, folder, data.fingerprint, pool, Wishes(fresh, timeout, notify, stopping))
+        data = prepare(spec.source(), spec.study.seed)  # data that cannot be used are found before anything is written
+        if not fresh:
+            spec = folder.check(spec)
+        _run(spec, folder, data, pool, Wishes(fresh, timeout, notify, stopping))
         finished = True
     finally:
         pool.close(now=not finished)
@@ -236,14 +236,14 @@ class Wishes:
     stopping: Callable[[], bool]
 
 
-def _run(spec: Spec, folder: RunFolder, fingerprint: str, pool: Pool, wishes: Wishes) -> None:
+def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) -> None:
     """Open the storage, make or claim the folder, and go through the study; a storage elsewhere is opened first."""
     from sweep.results.tables import Tables
     from sweep.search.storage import open_for_writing
     from sweep.search.study import Hooks, StudyLoop, open_study
 
     def known(storage: OpenStorage) -> optuna.Study:
-        study = open_study(spec, storage, fingerprint)
+        study = open_study(spec, storage, data.fingerprint)
         _check_known(study, folder)
         return study
 
@@ -257,6 +257,7 @@ def _run(spec: Spec, folder: RunFolder, fingerprint: str, pool: Pool, wishes: Wi
         folder.write(spec)
         tables = Tables(folder.path, spec.space().columns())
         loop = StudyLoop(spec, study, storage, pool, Hooks(tables.record, wishes.notify, wishes.stopping))
+        pool.equip(loop.job([]), data)
         loop.run(wishes.timeout)
 
 

@@ -296,6 +296,33 @@ def verify(
         raise CheckFailed(f"verify: {len(found.failed)} of {len(found.all)} comparisons failed")
 
 
+@app.command(epilog="Example: python -m sweep bench --quick --only kernel --only peers")
+def bench(
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="PART", help="kernel, curve, peers, asks, parent or whole; may be repeated"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="few rounds and short studies: rough numbers, soon")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure the speed, beside matrix products alone and beside other libraries; minutes on a quiet machine."""
+    from sweep.bench.measuring import measure
+    from sweep.door import bench as shown
+
+    console = _err()
+
+    def say(text: str) -> None:
+        if not quiet:
+            console.print(f"sweep: {text}", soft_wrap=True)
+
+    found = measure(only or (), quick=quick, say=say)
+    if as_json:
+        _say_json(shown.data(found))
+    elif not quiet:
+        _out(shown.WIDTH).print(shown.shown(found))
+
+
 def _ask(prompt: str) -> str:
     """Ask on stderr: stdout carries the result."""
     typer.echo(prompt, nl=False, err=True)

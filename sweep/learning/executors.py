@@ -17,6 +17,8 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from sweep.learning.hyper import Array
 from sweep.learning.optimizer import Formula
 
@@ -93,6 +95,15 @@ def in_place(rule: Formula, others: int, *, compiled: bool | None = None) -> InP
     if _wanted(compiled):
         return _compiled(_PASSES[others], rule)
     return functools.partial(_interpreted_in_place, rule)
+
+
+def warm_up() -> None:
+    """Start the compiler, which takes half a second once a process: compile one loop, or take it from the cache."""
+    in_place(_same, 0)(np.zeros((1, 1), np.float32))
+
+
+def _same(number: Any) -> Any:
+    return number
 
 
 def _interpreted_in_place(rule: Formula, target: Array, *others: Array) -> None:
@@ -272,7 +283,7 @@ def _compiled(
     """Compile a loop for this formula, or take it from numba's cache on disk.
 
     numba keys its cache by the loop's name and this file's date, and does not look at the formula that the loop calls;
-    so the name carries a digest of the formula's byte code, and of that of the functions it calls.
+    so the name carries a digest of the formula's byte code, of its module's constants, and of the functions it calls.
     """
     rules = [rule] if folding is None else [rule, folding]
     byte_code = "".join(code for each in rules for code in _byte_code(each))
@@ -292,7 +303,9 @@ def _callees(function: Any) -> dict[str, Any]:
 
 def _byte_code(function: Any) -> Iterator[str]:
     code = function.__code__
-    yield repr((code.co_code, code.co_consts, code.co_names))
+    named = {name: function.__globals__.get(name) for name in code.co_names}
+    constants = {name: value for name, value in named.items() if isinstance(value, int | float | np.number)}
+    yield repr((code.co_code, code.co_consts, code.co_names, constants))
     for callee in _callees(function).values():
         yield from _byte_code(callee)
 

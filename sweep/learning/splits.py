@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ class Data:
     encoder: Any
     scaler: Any
     fingerprint: str
+
+    def bare(self) -> Data:
+        """The same without the transformers: all that training needs, and to load it nobody needs scikit-learn."""
+        return replace(self, encoder=None, scaler=None)
 
     @property
     def inputs(self) -> int:

@@ -33,6 +33,8 @@ from sweep.search.records import Curves, Record
 
 TableName = Literal["trials", "curves"]
 
+KEPT_PARTS = 4  # in memory: those of the generations in flight
+
 _UTC = pa.timestamp("us", tz="UTC")
 _BEFORE = {
     "number": pa.int64(), "state": pa.string(), "objective": pa.float64(),
@@ -69,6 +71,7 @@ class Tables:
 
     def __init__(self, folder: Path, hyperparameters: Sequence[str]) -> None:
         self.folder = folder
+        self._latest: dict[Path, pa.Table] = {}  # parts written last: they are about to be written again
         self._schemas = {"trials": trials_schema(hyperparameters), "curves": CURVES}
         for name, schema in self._schemas.items():
             if not (folder / f"{name}.parquet").is_dir():
@@ -96,10 +99,13 @@ class Tables:
     def _merge(self, name: str, generation: int, new: pa.Table) -> None:
         path = self._part(name, generation)
         if path.exists():
-            old = pq.read_table(path)
+            old = self._latest.pop(path, None) or pq.read_table(path)
             kept = old.filter(pa.array(~np.isin(old["number"].to_numpy(), new["number"].to_numpy()), pa.bool_()))
             new = pa.concat_tables([kept, new]).sort_by("number")  # stable: epochs stay in order
         self._write(name, generation, new)
+        self._latest[path] = new
+        while len(self._latest) > KEPT_PARTS:
+            del self._latest[next(iter(self._latest))]
 
     def _part(self, name: str, generation: int) -> Path:
         return self.folder / f"{name}.parquet" / f"part-{generation:06d}.parquet"

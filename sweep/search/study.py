@@ -19,6 +19,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from sweep.errors import UsageError
+from sweep.learning.configuration import Configuration
 from sweep.learning.splits import prepare
 from sweep.search.ledger import WORST, Asked, Ledger
 from sweep.search.records import Curves, Progress, Record
@@ -110,7 +111,13 @@ class StudyLoop:
         that would have been asked meanwhile is still asked, for a later one would know more: it stays running in the
         storage, and the next run trains it. So a stopped and resumed study proposes what it would have proposed.
         """
-        deadline = np.inf if timeout is None else time.monotonic() + timeout
+        try:
+            self._run(np.inf if timeout is None else time.monotonic() + timeout)
+        finally:
+            self.storage.commit()
+        return self.progress
+
+    def _run(self, deadline: float) -> None:
         in_flight = self._resume()
         asked = len(self.ledger.trials())
         if in_flight and asked % self.size and asked < self.progress.total:
@@ -129,7 +136,6 @@ class StudyLoop:
                 self._submit(in_flight[-1], hand_over=not stopping)
             else:
                 self._finish(in_flight.popleft())
-        return self.progress
 
     def _resume(self) -> deque[_Generation]:
         """Count what is finished; gather what was asked and not finished, generation by generation."""
@@ -167,14 +173,20 @@ class StudyLoop:
         self.storage.commit()
         if not hand_over:
             return
-        source, settings, seed = self.spec.source(), self.spec.settings(), self.spec.study.seed
         configurations = [trial.configuration for trial in generation.trials]
-        for chosen in shares(configurations, self.pool.workers, settings.replicates, self.rows):
-            job = Job(source, settings, seed, tuple(configurations[i] for i in chosen))
+        for chosen in shares(configurations, self.pool.workers, self.spec.study.replicates, self.rows):
+            job = self.job([configurations[i] for i in chosen])
             generation.jobs.append((chosen, self.pool.submit(job)))
 
+    def job(self, configurations: Sequence[Configuration]) -> Job:
+        """The training of some configurations."""
+        return Job(self.spec.source(), self.spec.settings(), self.spec.study.seed, tuple(configurations))
+
     def _finish(self, generation: _Generation) -> None:
-        """Wait for a generation, record it and tell it, in the order of the trials' numbers."""
+        """Wait for a generation, record it and tell it, in the order of the trials' numbers.
+
+        What is told becomes durable with the next generation that is submitted, or at the end.
+        """
         finished: dict[int, Record] = {}
         for chosen, handle in generation.jobs:
             if self.hooks.stopping() and handle.cancel():
@@ -188,7 +200,6 @@ class StudyLoop:
         self.hooks.record(generation.number, records)
         for index in sorted(finished):
             self.ledger.tell(generation.trials[index], finished[index])
-        self.storage.commit()
         self.progress.mark()
 
     def _record(self, generation: _Generation, index: int, result: Finished, place: int) -> Record:

@@ -6,16 +6,21 @@ that dies costs nothing but time. Workers never see the storage or a file of the
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.splits import DataSource, prepare
+from sweep.learning.executors import warm_up
+from sweep.learning.splits import Data, DataSource, prepare
 from sweep.learning.training import Settings, Training, train
 
 TRIES = 3
@@ -24,12 +29,17 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Some trials to be trained as one population."""
+    """Some trials to be trained as one population.
+
+    `prepared` may name a file with the data as they are trained on: quicker to read than to load, split and scale them
+    again, which takes scikit-learn.
+    """
 
     source: DataSource
     settings: Settings
     seed: int
     configurations: tuple[Configuration, ...]
+    prepared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,18 @@ class Finished:
 def run(job: Job) -> Finished:
     """Train a job's trials: the function that workers run."""
     started = time.time()
-    training = train(job.configurations, prepare(job.source, job.seed), job.settings, job.seed)
+    data = _read(job.prepared) if job.prepared else prepare(job.source, job.seed)
+    training = train(job.configurations, data, job.settings, job.seed)
     return Finished(training, started, time.time())
+
+
+@functools.lru_cache(maxsize=1)
+def _read(file: str) -> Data:
+    """Read prepared data; arrays stay in the file, which all workers share."""
+    import joblib
+
+    data: Data = joblib.load(file, mmap_mode="r")
+    return data
 
 
 class Handle(Protocol):
@@ -63,6 +83,9 @@ class Pool(Protocol):
 
     workers: int
 
+    def equip(self, job: Job, data: Data) -> None:
+        """Spare the workers the preparing of the data of jobs like this one, if they can be handed over cheaply."""
+
     def submit(self, job: Job) -> Handle:
         """Hand a job over."""
 
@@ -77,6 +100,9 @@ class Serial:
         del workers, address
         self.workers = 1
 
+    def equip(self, job: Job, data: Data) -> None:
+        """Nothing to do: this process has the data."""
+
     def submit(self, job: Job) -> Handle:
         """Run the job at once."""
         future: Future[Finished] = Future()
@@ -88,20 +114,39 @@ class Serial:
 
 
 class Loky:
-    """Processes of joblib's loky, one BLAS thread each; they leave Ctrl-C to the parent."""
+    """Processes of joblib's loky, one BLAS thread each; they leave Ctrl-C to the parent.
+
+    They start at once, so that they import what they need while the parent imports what it needs.
+    """
 
     def __init__(self, workers: int, address: str | None) -> None:
         del address
         self.workers = workers
         self._executor = self._start()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._prepared: tuple[DataSource, int, str] | None = None
 
     def _start(self) -> Any:
         from joblib.externals.loky import get_reusable_executor
 
-        return get_reusable_executor(self.workers, timeout=300, initializer=_ignore_interrupts, env=_ONE_THREAD)
+        executor = get_reusable_executor(self.workers, timeout=300, initializer=_get_ready, env=_ONE_THREAD)
+        executor.submit(_nothing)
+        return executor
+
+    def equip(self, job: Job, data: Data) -> None:
+        """Put the data into a file for the workers."""
+        import joblib
+
+        with contextlib.suppress(OSError):  # no room for it: the workers prepare the data themselves
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
+            file = os.path.join(self._folder.name, "data")
+            joblib.dump(data.bare(), file)
+            self._prepared = job.source, job.seed, file
 
     def submit(self, job: Job) -> Handle:
         """Hand the job over; a worker that dies is replaced and the job run again."""
+        if self._prepared and self._prepared[:2] == (job.source, job.seed):
+            job = replace(job, prepared=self._prepared[2])
         return _Retried(self, job)
 
     def hand_over(self, job: Job) -> Future[Finished]:
@@ -118,6 +163,8 @@ class Loky:
     def close(self, *, now: bool = False) -> None:
         """Stop the processes."""
         self._executor.shutdown(wait=True, kill_workers=now)
+        if self._folder:
+            self._folder.cleanup()
 
 
 class _Retried:
@@ -171,6 +218,9 @@ class Dask:
         except (OSError, TimeoutError) as error:
             raise UsageError(f"--scheduler {address}: no Dask scheduler with workers answers there") from error
         self.workers = workers
+
+    def equip(self, job: Job, data: Data) -> None:
+        """Nothing to do: the workers may be on other machines, and prepare the data once each."""
 
     def submit(self, job: Job) -> Handle:
         """Hand the job over; Dask itself runs it again when a worker dies."""
@@ -240,6 +290,14 @@ def shares(configurations: Sequence[Configuration], workers: int, replicates: in
     return [order[i * len(order) // jobs : (i + 1) * len(order) // jobs] for i in range(jobs)]
 
 
-def _ignore_interrupts() -> None:
-    """In a worker: Ctrl-C in the terminal reaches the whole group of processes; the parent decides what it means."""
+def _get_ready() -> None:
+    """In a worker, at its start: start the compiler, and leave Ctrl-C to the parent.
+
+    Ctrl-C in the terminal reaches the whole group of processes; the parent decides what it means.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm_up()
+
+
+def _nothing() -> None:
+    """A job that makes the executor start its processes."""

@@ -8,16 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweep.learning import executors
 from sweep.learning.configuration import Configuration
+from sweep.learning.datasets import Task
 from sweep.learning.executors import State, update_function
+from sweep.learning.functions import ACTIVATIONS
 from sweep.learning.hyper import Array
 from sweep.learning.machine import steady
 from sweep.learning.optimizer import Optimizer
 from sweep.learning.optimizers import OPTIMIZERS
-from sweep.learning.training import Settings, train
-from tests.learning.strategies import mixed, small_data, uses, variants
+from sweep.learning.splits import Data
+from sweep.learning.training import Settings, Training, train
+from tests.learning.bits import assert_same_bits as assert_bits
+from tests.learning.bits import every_dtype, needs_numba
+from tests.learning.strategies import configurations, data_sets, mixed, small_data, trainings, uses, variants
 from tests.terminal import python, sweep, tiny_study
 
 TRIALS, PARAMETERS, STEPS = 5, 37, 6
@@ -27,8 +34,6 @@ STATES = {(rule.name, tuple(value is None for value in rule.start())): rule for 
 every_use = pytest.mark.parametrize(
     "rule", STATES.values(), ids=[f"{name}-{''.join('.' if empty else '#' for empty in used)}" for name, used in STATES]
 )
-every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
-needs_numba = pytest.mark.skipif(executors.numba is None, reason="numba cannot be imported")
 
 
 def width(rule: Optimizer) -> int:
@@ -136,34 +141,76 @@ def test_a_training_is_the_same_bit_for_bit_compiled_or_not(dtype: str) -> None:
     rules = [rule for name in OPTIMIZERS for rule in (*uses(name), *variants(name))]
     population = [Configuration(0.02, rule) for rule in rules] + mixed(20)
     settings, data = Settings((5,), dtype=dtype, epochs=4, batch_size=8), small_data("classification", outputs=3)
-    compiled, interpreted = (train(population, data, settings, seed=3, compiled=c) for c in (True, False))
-    for field in dataclasses.fields(compiled):
-        np.testing.assert_array_equal(getattr(compiled, field.name), getattr(interpreted, field.name))
+    compiled = assert_trained_the_same(population, data, settings)
     assert 0 < (compiled.diverged_at > 0).sum() < 20
 
 
+def assert_trained_the_same(population: list[Configuration], data: Data, settings: Settings) -> Training:
+    compiled, interpreted = (train(population, data, settings, seed=3, compiled=c) for c in (True, False))
+    for field in dataclasses.fields(compiled):
+        assert_bits(getattr(compiled, field.name), getattr(interpreted, field.name))
+    return compiled
+
+
 @needs_numba
-def test_a_training_takes_the_executor_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 5, 4)], ids=["0", "1", "3"])
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 32])
+@every_dtype
+def test_a_network_of_any_depth_is_trained_the_same_compiled_or_not(
+    activation: str, task: Task, hidden: tuple[int, ...], batch_size: int, dtype: str
+) -> None:
+    """Several replicates, and but for the first no size of minibatches divides the number of samples."""
+    population = [Configuration(0.02 * (k + 1), OPTIMIZERS[name]()) for name in ("sgd", "adam") for k in range(2)]
+    settings = Settings(hidden, activation, dtype=dtype, epochs=2, batch_size=batch_size, replicates=3)
+    training = assert_trained_the_same(population, small_data(task, 41, inputs=5, outputs=3), settings)
+    assert (training.diverged_at < 0).any()
+
+
+@needs_numba
+@given(population=st.lists(configurations, min_size=1, max_size=3), data=data_sets, settings=trainings)
+def test_any_training_is_the_same_bit_for_bit_compiled_or_not(
+    population: list[Configuration], data: Data, settings: Settings
+) -> None:
+    assert_trained_the_same(population, data, settings)
+
+
+@needs_numba
+@pytest.mark.parametrize(
+    ("activation", "task", "loops"),
+    [
+        ("relu", "classification", {"_loop_0", "_pass_0", "_pass_1", "_classes"}),
+        ("relu", "regression", {"_loop_0", "_pass_0", "_pass_1"}),
+        ("tanh", "regression", {"_loop_0", "_interpreted_in_place", "_pass_1"}),
+    ],
+)
+def test_a_training_takes_the_executor_that_is_asked_for(
+    activation: str, task: Task, loops: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = set()
 
     def noted(name: str, executor: Callable[..., Any]) -> Callable[..., Any]:
-        def noting(*given: Any) -> Any:
-            asked.add(name)
-            return executor(*given)
+        def noting(first: Any, *given: Any, **named: Any) -> Any:
+            asked.add(first.__name__ if name == "_compiled" else name)
+            return executor(first, *given, **named)
 
         return noting
 
-    for name in ("_compiled", "_interpreted"):
+    interpreted = {"_interpreted", "_interpreted_in_place", *["_interpreted_by_class"] * (task == "classification")}
+    for name in ("_compiled", "_interpreted", "_interpreted_in_place", "_interpreted_by_class"):
         monkeypatch.setattr(executors, name, noted(name, getattr(executors, name)))
-    for compiled, expected in ((True, "_compiled"), (False, "_interpreted"), (None, "_compiled")):
+    for compiled, expected in ((True, loops), (False, interpreted), (None, loops)):
         asked.clear()
-        train(mixed(6), small_data("regression"), Settings((2,), epochs=1), seed=0, compiled=compiled)
-        assert asked == {expected}
+        chosen = [Configuration(0.01, OPTIMIZERS["sgd"]())]
+        train(chosen, small_data(task), Settings((2,), activation, epochs=1), seed=0, compiled=compiled)
+        assert asked == expected
 
 
 @pytest.fixture
 def without_numba(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     monkeypatch.setattr(executors, "numba", None)
+    monkeypatch.setattr(executors, "_compiled", None)  # or it would serve what it has compiled before
     return update_function
 
 

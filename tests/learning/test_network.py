@@ -5,13 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweep.errors import UsageError
 from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES
 from sweep.learning.hyper import Array
+from sweep.learning.machine import steady
 from sweep.learning.network import Architecture, StackedNetwork
 from sweep.learning.streams import stream
 from tests import reference
+from tests.learning.bits import assert_same_bits, both_executors
 
 INPUTS, OUTPUTS, SAMPLES, TRIALS = 3, 3, 7, 2
 
@@ -32,11 +36,11 @@ def targets_of(loss: str, random: np.random.Generator, shape: tuple[int, ...]) -
 class Case:
     """A random stacked network with a random minibatch for each replicate."""
 
-    def __init__(self, architecture: Architecture, replicates: int) -> None:
+    def __init__(self, architecture: Architecture, replicates: int, compiled: bool | None = None) -> None:
         random = np.random.default_rng(3)
         rows, dtype = TRIALS * replicates, architecture.dtype
         parameters = random.normal(size=(rows, architecture.parameters)).astype(dtype)
-        self.network = StackedNetwork(architecture, parameters, replicates)
+        self.network = StackedNetwork(architecture, parameters, replicates, compiled)
         inputs = random.normal(size=(replicates, SAMPLES, INPUTS))
         self.inputs = np.concatenate([inputs, np.ones((replicates, SAMPLES, 1))], axis=2).astype(dtype)
         self.targets = targets_of(architecture.loss, random, (OUTPUTS, replicates, SAMPLES)).astype(dtype)
@@ -83,6 +87,21 @@ def test_gradient_is_that_of_finite_differences(
     np.testing.assert_allclose(gradient, numerical, rtol=1e-7, atol=1e-8)
 
 
+def assert_is_the_references(case: Case) -> None:
+    made_of = case.network.architecture
+    outputs, losses = case.network.outputs(case.inputs), case.network.loss_and_gradient(case.inputs, case.targets)
+    gradient = np.zeros_like(case.network.gradient)
+    for row, i, sample, target in case.samples():
+        layers = reference.layers_of(case.network.parameters[row], made_of.sizes)
+        expected_loss, expected_gradient = reference.backward(layers, sample, target, made_of.activation, made_of.loss)
+        expected_outputs = reference.forward(layers, sample, made_of.activation)[1][-1]
+        # float64; the order of summation and tanh may differ by a few roundings a layer
+        np.testing.assert_allclose(outputs[:, row, i], expected_outputs, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(losses[row, i], expected_loss, rtol=1e-12, atol=1e-12)
+        gradient[row] += reference.flat_of(expected_gradient) / SAMPLES
+    np.testing.assert_allclose(case.network.gradient, gradient, rtol=1e-12, atol=1e-12)
+
+
 @every_activation
 @every_loss
 @every_depth
@@ -91,19 +110,126 @@ def test_every_sample_has_the_reference_networks_outputs_loss_and_gradient(
     activation: str, loss: str, hidden: tuple[int, ...], replicates: int
 ) -> None:
     oracle_for(loss, activation)
-    made_of = architecture(loss, activation, hidden)
-    case = Case(made_of, replicates)
-    outputs, losses = case.network.outputs(case.inputs), case.network.loss_and_gradient(case.inputs, case.targets)
-    gradient = np.zeros_like(case.network.gradient)
-    for row, i, sample, target in case.samples():
-        layers = reference.layers_of(case.network.parameters[row], made_of.sizes)
-        expected_loss, expected_gradient = reference.backward(layers, sample, target, activation, loss)
-        expected_outputs = reference.forward(layers, sample, activation)[1][-1]
-        # float64; the order of summation and tanh may differ by a few roundings a layer
-        np.testing.assert_allclose(outputs[:, row, i], expected_outputs, rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(losses[row, i], expected_loss, rtol=1e-12, atol=1e-12)
-        gradient[row] += reference.flat_of(expected_gradient) / SAMPLES
-    np.testing.assert_allclose(case.network.gradient, gradient, rtol=1e-12, atol=1e-12)
+    assert_is_the_references(Case(architecture(loss, activation, hidden), replicates))
+
+
+@every_loss
+@pytest.mark.parametrize("samples", [1, 2, SAMPLES])
+def test_the_gradient_is_the_mean_over_as_many_samples_as_there_are(loss: str, samples: int) -> None:
+    case, gradients = Case(architecture(loss, "tanh", (4, 3)), 1), []
+    for some in (*(slice(i, i + 1) for i in range(samples)), slice(0, samples)):
+        case.network.loss_and_gradient(case.inputs[:, some].copy(), case.targets[:, :, some].copy())
+        gradients.append(case.network.gradient.copy())
+    # float64, of numbers of the order of 1
+    np.testing.assert_allclose(gradients[-1], np.mean(gradients[:-1], axis=0), rtol=1e-12, atol=1e-14)
+
+
+def walked(case: Case, steps: int) -> Case:
+    """The same network after some steps, other numbers of samples in between."""
+    network, one = case.network, slice(0, 1)
+    for _ in range(steps):
+        network.loss_and_gradient(case.inputs, case.targets)
+        network.parameters[:] -= 0.1 * network.gradient
+        network.loss_and_gradient(case.inputs[:, one].copy(), case.targets[:, :, one].copy())
+        network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS))
+    return case
+
+
+@every_activation
+@every_loss
+@every_depth
+@some_replicates
+@both_executors
+def test_after_many_steps_a_network_still_computes_what_a_new_one_does(
+    activation: str, loss: str, hidden: tuple[int, ...], replicates: int, compiled: bool
+) -> None:
+    """The ones by which the biases are multiplied are still ones, and nothing else is left of the steps before."""
+    case = walked(Case(architecture(loss, activation, hidden), replicates, compiled), 30)
+    fresh = Case(architecture(loss, activation, hidden), replicates, compiled)
+    assert not np.array_equal(case.network.parameters, fresh.network.parameters)
+    fresh.network.parameters[:] = case.network.parameters
+    assert_same_bits(case.mean_losses(), fresh.mean_losses())
+    assert_same_bits(case.network.gradient, fresh.network.gradient)
+
+
+@every_activation
+@every_loss
+@every_depth
+def test_after_many_steps_gradients_are_still_those_of_the_reference_network(
+    activation: str, loss: str, hidden: tuple[int, ...]
+) -> None:
+    oracle_for(loss, activation)
+    assert_is_the_references(walked(Case(architecture(loss, activation, hidden), 2), 30))
+
+
+Minibatch = tuple[Array, Array]
+
+
+def company(made_of: Architecture, rows: int, replicates: int, samples: int, seed: int) -> tuple[Array, Minibatch]:
+    """Random parameters of some rows, with random inputs and targets for their replicates."""
+    random, dtype = np.random.default_rng(seed), made_of.dtype
+    inputs = np.ones((replicates, samples, made_of.sizes[0] + 1), dtype)
+    inputs[..., :-1] = random.normal(size=(replicates, samples, made_of.sizes[0]))
+    targets = targets_of(made_of.loss, random, (made_of.sizes[-1], replicates, samples))
+    parameters = random.normal(size=(rows, made_of.parameters)).astype(dtype)
+    return parameters, (inputs, np.ascontiguousarray(targets.astype(dtype)))
+
+
+@st.composite
+def companies(draw: st.DrawFn, dtype: str) -> tuple[StackedNetwork, Minibatch]:
+    """A random network of up to six rows with a minibatch; some rows are all 0, some overflow."""
+    loss, activation = draw(st.sampled_from(sorted(LOSSES))), draw(st.sampled_from(sorted(ACTIVATIONS)))
+    outputs = draw(st.integers(1 + (loss == "cross_entropy"), 5))
+    sizes = draw(st.integers(1, 9)), *draw(st.lists(st.integers(1, 9), max_size=3)), outputs
+    made_of = Architecture(sizes, loss, activation, dtype=dtype)
+    replicates = draw(st.integers(1, 3))
+    rows = replicates * draw(st.integers(1, 6 // replicates))
+    parameters, minibatch = company(made_of, rows, replicates, draw(st.integers(1, 9)), draw(st.integers(0, 2**32)))
+    scales = st.sampled_from([1.0, 0.0, 1e-3, 1e3, np.finfo(dtype).max])
+    with steady():
+        parameters *= np.array(draw(st.tuples(*[scales] * rows)), dtype)[:, None]
+    return StackedNetwork(made_of, parameters, replicates, draw(st.sampled_from([None, False]))), minibatch
+
+
+def everything(network: StackedNetwork, inputs: Array, targets: Array) -> list[Array]:
+    """All that a network computes, its rows in front."""
+    with steady():
+        outputs = np.moveaxis(network.outputs(inputs), 1, 0)
+        losses = network.loss_and_gradient(inputs, targets)
+        evaluated = network.evaluate(inputs, targets, np.full(len(targets), 0.7, inputs.dtype))
+    return [outputs, losses, network.gradient, *evaluated]
+
+
+def assert_same_alone(network: StackedNetwork, minibatch: Minibatch) -> None:
+    inputs, targets = minibatch
+    together = everything(network, inputs, targets)
+    for row in range(network.rows):
+        r = row % network.replicates
+        lone = StackedNetwork(network.architecture, network.parameters[[row]], 1, network.compiled)
+        for one, several in zip(everything(lone, inputs[[r]], targets[:, [r]]), together, strict=True):
+            assert_same_bits(one, several[[row]])
+
+
+@every_dtype
+@given(data=st.data())
+def test_a_lone_row_computes_the_same_as_in_company_to_the_bit(dtype: str, data: st.DataObject) -> None:
+    assert_same_alone(*data.draw(companies(dtype)))
+
+
+@every_activation
+@every_loss
+@pytest.mark.parametrize("hidden", [(), (1,), (2,), (1, 1), (17, 1)], ids=str)
+@pytest.mark.parametrize("samples", [1, 2, 17])
+@some_replicates
+@every_dtype
+def test_a_lone_row_computes_the_same_where_products_and_sums_may_take_another_path(
+    activation: str, loss: str, hidden: tuple[int, ...], samples: int, replicates: int, dtype: str
+) -> None:
+    """Vectors and single numbers in place of matrices, and more outputs than NumPy sums one by one."""
+    for inputs, outputs in ((1, 11), (5, 10), (13, 2)):
+        made_of = Architecture((inputs, *hidden, outputs), loss, activation, dtype=dtype)
+        parameters, minibatch = company(made_of, 4 * replicates, replicates, samples, seed=1)
+        assert_same_alone(StackedNetwork(made_of, parameters, replicates), minibatch)
 
 
 @every_loss

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 import sweep
 from sweep.door.api import Result
 from sweep.door.folder import RunFolder
-from sweep.learning.splits import prepare
+from sweep.learning.splits import Data, prepare
 from sweep.results.tables import Tables
 from sweep.search.ledger import Ledger
 from sweep.search.records import Progress
@@ -214,6 +214,9 @@ class Lazy:
     """Workers that begin late: what is not waited for can be taken back."""
 
     workers = 2
+
+    def equip(self, job: Job, data: Data) -> None:
+        pass
 
     def submit(self, job: Job) -> Later:
         return Later(job)

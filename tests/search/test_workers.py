@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sweep.errors import SweepError, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Table
 from sweep.learning.optimizers import OPTIMIZERS, Momentum, RMSProp
-from sweep.learning.splits import DataSource
+from sweep.learning.splits import DataSource, prepare
 from sweep.learning.training import MOST_ROWS, Settings
 from sweep.search.workers import BACKENDS, TRIES, Finished, Job, Loky, Pool, open_pool, run, shares
 
@@ -219,6 +220,52 @@ def test_a_fault_of_the_job_itself_is_raised_once_and_not_tried_again(monkeypatc
 def blas_threads() -> list[int]:
     """How many threads each BLAS of the process may use; called in a worker."""
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def has_scikit_learn() -> bool:
+    """Whether this process has had to import it; called in a worker."""
+    return "sklearn" in sys.modules
+
+
+def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_learn() -> None:
+    data = prepare(JOB.source, JOB.seed)
+    pool = Loky(1, None)
+    try:
+        pool.equip(JOB, data)
+        equipped = pool.submit(JOB).result().training
+        assert not pool._executor.submit(has_scikit_learn).result()
+        other = replace(JOB, seed=1)  # other data, which nobody has prepared
+        unequipped = pool.submit(other).result().training
+        assert pool._executor.submit(has_scikit_learn).result()
+    finally:
+        pool.close()
+    for found, job in ((equipped, JOB), (unequipped, other)):
+        expected = run(job).training
+        np.testing.assert_array_equal(found.validation_loss, expected.validation_loss)
+        np.testing.assert_array_equal(found.parameters, expected.parameters)
+
+
+def test_the_prepared_data_are_gone_when_the_pool_is_closed() -> None:
+    pool = Loky(1, None)
+    pool.equip(JOB, prepare(JOB.source, JOB.seed))
+    assert pool._folder
+    folder = Path(pool._folder.name)
+    assert list(folder.iterdir())
+    pool.close()
+    assert not folder.exists()
+
+
+def test_without_room_for_the_prepared_data_a_worker_prepares_them_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*unused: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("joblib.dump", full)
+    pool = Loky(1, None)
+    try:
+        pool.equip(JOB, prepare(JOB.source, JOB.seed))
+        assert pool.submit(JOB).result().training.epochs.tolist() == [2, 2]
+    finally:
+        pool.close()
 
 
 def test_a_loky_worker_has_one_blas_thread_and_leaves_interrupts_to_the_parent() -> None:

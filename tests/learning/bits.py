@@ -1,0 +1,44 @@
+"""What the tests of the two executors share: any number that there is, and equality of bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from sweep.learning import executors
+from sweep.learning.hyper import Array
+
+needs_numba = pytest.mark.skipif(executors.numba is None, reason="numba cannot be imported")
+every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+both_executors = pytest.mark.parametrize(
+    "compiled", [pytest.param(True, marks=needs_numba, id="compiled"), pytest.param(False, id="numpy")]
+)
+
+
+def assert_same_bits(one: Array, other: Array) -> None:
+    """Nothing but the payload of a NaN may differ: nobody reads it, and the processor is free to choose it."""
+    assert (one.dtype, one.shape) == (other.dtype, other.shape)
+    if one.dtype.kind != "f":
+        np.testing.assert_array_equal(one, other)
+        return
+    np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
+    bits = f"u{one.dtype.itemsize}"
+    differing = ~np.isnan(one) & (np.ascontiguousarray(one).view(bits) != np.ascontiguousarray(other).view(bits))
+    assert not differing.any(), f"{one[differing]} and {other[differing]}"
+
+
+def any_numbers(dtype: str, *shape: int) -> st.SearchStrategy[Array]:
+    """NaN, infinities, both zeros, subnormals, from tiny to huge."""
+    return arrays(dtype, shape, elements=st.floats(width=32 if dtype == "float32" else 64))
+
+
+def many_numbers(dtype: str, *shape: int, seed: int = 0) -> Array:
+    """The same for arrays larger than hypothesis likes: every fifth is a special one."""
+    random, limits = np.random.default_rng(seed), np.finfo(dtype)
+    numbers: Any = (random.normal(size=shape) * 10.0 ** random.uniform(-30, 30, shape)).astype(dtype)
+    odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, limits.max, -limits.max, limits.tiny, 1.0, -1.0], dtype)
+    return np.where(random.random(shape) < 0.2, random.choice(odd, shape), numbers)
