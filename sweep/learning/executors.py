@@ -126,16 +126,16 @@ def by_class(fold: Formula, rule: Formula, *, compiled: bool | None = None) -> I
     fold : callable
         ``fold(folded, value) -> folded``, element-wise; begins with the first class.
     rule : callable
-        ``rule(value, target, folded, carried) -> (value, carried)``, element-wise; goes from class to class and carries
-        a number along, at first 0.
+        ``rule(value, target, folded, carried, scale) -> (value, carried)``, element-wise; goes from class to class and
+        carries a number along, at first 0.
     compiled : bool, optional
         Which executor; left out: compiled if numba is there.
 
     Returns
     -------
     callable
-        ``function(values, targets, folded, carried)`` of arrays ``(classes, rows, samples)``, ``(classes, rows or 1,
-        samples)`` and twice ``(rows, samples)``. Changes the values and fills the last two.
+        ``function(values, targets, folded, carried, scale)`` of arrays ``(rows, classes, samples)``, ``(classes, rows
+        or 1, samples)``, twice ``(rows, samples)``, and a number. Changes the values, and fills `folded` and `carried`.
     """
     if _wanted(compiled):
         return _compiled(_classes, rule, folding=fold)
@@ -143,13 +143,14 @@ def by_class(fold: Formula, rule: Formula, *, compiled: bool | None = None) -> I
 
 
 def _interpreted_by_class(
-    fold: Formula, rule: Formula, values: Array, targets: Array, folded: Array, carried: Array
+    fold: Formula, rule: Formula, values: Array, targets: Array, folded: Array, carried: Array, scale: Any
 ) -> None:
-    folded[...], carried[...] = values[0], 0
-    for value in values[1:]:
+    classes = values.transpose(1, 0, 2)
+    folded[...], carried[...] = classes[0], 0
+    for value in classes[1:]:
         folded[...] = fold(folded, value)
-    for value, target in zip(values, targets, strict=True):
-        value[...], carried[...] = rule(value, target, folded, carried)
+    for value, target in zip(classes, targets, strict=True):
+        value[...], carried[...] = rule(value, target, folded, carried, scale)
 
 
 def _wanted(compiled: bool | None) -> bool:
@@ -257,19 +258,19 @@ def _pass_1(target: Any, other: Any) -> None:
             t[i] = formula(t[i], o[i])
 
 
-def _classes(values: Any, targets: Any, folded: Any, carried: Any) -> None:
+def _classes(values: Any, targets: Any, folded: Any, carried: Any, scale: Any) -> None:
     shared = targets.shape[1] == 1
-    for k in range(values.shape[1]):
+    for k in range(values.shape[0]):
         f, more = folded[k], carried[k]
-        f[:], more[:] = values[0, k], 0
-        for c in range(1, values.shape[0]):
-            v = values[c, k]
+        f[:], more[:] = values[k, 0], 0
+        for c in range(1, values.shape[1]):
+            v = values[k, c]
             for i in range(values.shape[2]):
                 f[i] = fold(f[i], v[i])
-        for c in range(values.shape[0]):
-            v, t = values[c, k], targets[c, 0 if shared else k]
+        for c in range(values.shape[1]):
+            v, t = values[k, c], targets[c, 0 if shared else k]
             for i in range(values.shape[2]):
-                v[i], more[i] = formula(v[i], t[i], f[i], more[i])
+                v[i], more[i] = formula(v[i], t[i], f[i], more[i], scale)
 
 
 _PASSES: dict[int, Any] = dict(enumerate((_pass_0, _pass_1)))

@@ -64,25 +64,32 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-def _sum_classes(values: Array) -> Array:
-    """Sum over the first axis, class by class, whatever the other axes are.
+def sum_first(values: Array) -> Array:
+    """Sum over the first axis, one after the other, whatever the other axes are.
 
-    NumPy's own sum does that too, except when the other axes hold one number: then it sums pairwise, and a lone row
-    would differ from the same row in company by a rounding.
+    NumPy's own sum does that too, except where the first axis lies innermost in memory, or the others hold one number:
+    then it sums pairwise, and a lone row would differ from the same row in company by a rounding.
     """
+    values = np.ascontiguousarray(values)
     if values[0].size > 1:
         return np.asarray(np.add.reduce(values, axis=0))
     return np.asarray(np.add.accumulate(values, axis=0)[-1])
 
 
 class Loss(Protocol):
-    """A loss of the outputs, ``(classes, rows, samples)``, against the targets, broadcastable to that.
+    """A loss of the outputs, ``(rows, classes, samples)``, against the targets, ``(classes, rows or 1, samples)``.
 
     It is made with the choice of the executor; see `sweep.learning.executors.by_class`.
     """
 
-    def train(self, outputs: Array, targets: Array) -> Array:
-        """Each sample's loss, ``(rows, samples)``; overwrites the outputs with its gradient."""
+    def train(self, outputs: Array, targets: Array, scale: Any, parts: Array) -> None:
+        """Overwrite the outputs with `scale` times the gradient, and note the losses' parts, ``(2, rows, samples)``."""
+
+    def losses(self, parts: Array) -> Array:
+        """Each sample's loss: from parts ``(..., 2, rows, samples)`` to ``(..., rows, samples)``.
+
+        Worked out for many steps at once, for a step has so little to do that one call more is felt.
+        """
 
     def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
         """Each sample's loss and error, both ``(rows, samples)``; leaves the outputs in disorder.
@@ -95,7 +102,7 @@ def _larger(peak: Any, z: Any) -> Any:
     return np.maximum(peak, z)
 
 
-def _centred(z: Any, target: Any, peak: Any, chosen: Any) -> tuple[Any, Any]:
+def _centred(z: Any, target: Any, peak: Any, chosen: Any, unused: Any) -> tuple[Any, Any]:
     z = z - peak
     return z, chosen + z * target
 
@@ -104,55 +111,61 @@ def _sum(total: Any, exponential: Any) -> Any:
     return total + exponential
 
 
-def _softmax_gradient(exponential: Any, target: Any, total: Any, unused: Any) -> tuple[Any, Any]:
-    return exponential / total - target, unused
+def _softmax_gradient(exponential: Any, target: Any, total: Any, unused: Any, scale: Any) -> tuple[Any, Any]:
+    return (exponential / total - target) * scale, unused
 
 
 class _CrossEntropy:
     """Softmax cross-entropy, natural logarithm: ``log(sum exp z) - z[target]``; gradient ``softmax(z) - target``.
 
-    The outputs are counted from the largest, or the exponential would overflow.
+    The outputs are counted from the largest, or the exponential would overflow. The parts are the sum and z[target].
     """
 
     def __init__(self, compiled: bool | None) -> None:
         self._centre = by_class(_larger, _centred, compiled=compiled)
         self._to_gradient = by_class(_sum, _softmax_gradient, compiled=compiled)
 
-    def train(self, outputs: Array, targets: Array) -> Array:
-        folded, chosen, unused = (np.empty_like(outputs[0]) for _ in range(3))
-        self._centre(outputs, targets, folded, chosen)
+    def train(self, outputs: Array, targets: Array, scale: Any, parts: Array) -> None:
+        total, chosen = parts
+        spare = np.empty_like(total)
+        self._centre(outputs, targets, spare, chosen, scale)
         np.exp(outputs, out=outputs)
-        self._to_gradient(outputs, targets, folded, unused)
-        return np.asarray(np.log(folded) - chosen)
+        self._to_gradient(outputs, targets, total, spare, scale)
+
+    def losses(self, parts: Array) -> Array:
+        return np.asarray(np.log(parts[..., 0, :, :]) - parts[..., 1, :, :])
 
     def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
         """The error is whether another class than the right one comes first among the largest."""
         del variance
-        wrong = np.argmax(outputs, axis=0) != np.argmax(targets, axis=0)
-        peak, chosen = np.empty_like(outputs[0]), np.empty_like(outputs[0])
-        self._centre(outputs, targets, peak, chosen)
+        wrong = np.argmax(outputs, axis=1) != np.argmax(targets, axis=0)
+        spare, chosen = np.empty((2, *wrong.shape), outputs.dtype)
+        self._centre(outputs, targets, spare, chosen, outputs.dtype.type(1))
         np.exp(outputs, out=outputs)
-        return np.log(_sum_classes(outputs)) - chosen, wrong
+        return np.log(sum_first(outputs.transpose(1, 0, 2))) - chosen, wrong
 
 
 class _SquaredError:
-    """Squared error, mean over the outputs of a sample: gradient ``2 (z - target) / outputs``."""
+    """Squared error, mean over the outputs of a sample: gradient ``2 (z - target) / outputs``. One part is the loss."""
 
     def __init__(self, compiled: bool | None) -> None:
         del compiled
 
-    def train(self, outputs: Array, targets: Array) -> Array:
+    def train(self, outputs: Array, targets: Array, scale: Any, parts: Array) -> None:
+        outputs = outputs.transpose(1, 0, 2)
         outputs -= targets
         share = outputs.dtype.type(1 / len(outputs))
-        losses: Array = _sum_classes(outputs * outputs) * share
-        outputs *= 2 * share
-        return losses
+        np.multiply(sum_first(outputs * outputs), share, out=parts[0])
+        outputs *= 2 * share * scale
+
+    def losses(self, parts: Array) -> Array:
+        return np.asarray(parts[..., 0, :, :])
 
     def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
         """The error is the squared error over the variance of the target; its mean is 1 - R^2."""
-        difference = outputs - targets
-        squares, share = difference * difference, outputs.dtype.type(1 / len(outputs))
-        return _sum_classes(squares) * share, _sum_classes(squares / variance[:, None, None]) * share
+        difference = outputs.transpose(1, 0, 2) - targets
+        squares, share = difference * difference, outputs.dtype.type(1 / len(difference))
+        return sum_first(squares) * share, sum_first(squares / variance[:, None, None]) * share
 
 
 LOSSES: dict[str, Callable[[bool | None], Loss]] = {"cross_entropy": _CrossEntropy, "squared_error": _SquaredError}

@@ -10,7 +10,7 @@ of one replicate the same one, so inputs have shape ``(replicates, samples, inpu
 
 Where a layer keeps its samples decides the speed, for BLAS is slow when its second operand alone is transposed (here
 1.7 times). Hidden layers are ``(rows, samples, size + 1)``, so that the two large products of the first layer need no
-such thing. Outputs are ``(outputs, rows, samples)``: NumPy reduces short last axes slowly.
+such thing. Outputs are ``(rows, outputs, samples)``: what runs over classes then runs along the samples.
 """
 
 from __future__ import annotations
@@ -136,10 +136,19 @@ class StackedNetwork:
         array, shape (rows, samples)
             Each sample's loss. `gradient` then holds the gradient of their mean over the samples.
         """
+        parts = np.zeros((2, self.rows, inputs.shape[1]), self.parameters.dtype)
+        self.train(inputs, targets, parts)
+        return self.losses(parts)
+
+    def train(self, inputs: Array, targets: Array, parts: Array) -> None:
+        """The same, but for the losses: of these it notes the parts, ``(2, rows, samples)``; see `losses`."""
         through = self._pass(inputs)
-        losses = self._loss.train(through.forward(inputs), self._per_row(targets))
+        self._loss.train(through.forward(inputs), self._per_row(targets), through.share, parts)
         through.backward(inputs)
-        return losses
+
+    def losses(self, parts: Array) -> Array:
+        """Each sample's loss, of one or several steps, from the parts that `train` has noted."""
+        return self._loss.losses(parts)
 
     def evaluate(self, inputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
         """Each sample's loss and error, both ``(rows, samples)``; shapes as in `loss_and_gradient`.
@@ -150,7 +159,7 @@ class StackedNetwork:
 
     def outputs(self, inputs: Array) -> Array:
         """The linear outputs, shape ``(outputs, rows, samples)``: logits, or standardised numbers."""
-        return self._pass(inputs).forward(inputs).copy()
+        return self._pass(inputs).forward(inputs).transpose(1, 0, 2).copy()
 
     def _pass(self, inputs: Array) -> _Pass:
         """The work space for so many samples; made when it is first needed."""
@@ -190,16 +199,12 @@ class _Pass:
     def __init__(self, network: StackedNetwork, samples: int) -> None:
         *hidden, last = network.architecture.sizes[1:]
         rows, dtype = network.rows, network.parameters.dtype
-        self._share = dtype.type(1 / samples)
-        self._outputs = np.zeros((last, rows, samples), dtype)
-        # The gradient of the outputs is copied to (rows, outputs, samples): the strides of `_outputs` depend on the
-        # number of rows, and BLAS may choose its kernel by them; a lone row would then differ from the same row in
-        # company by a rounding (seen with one hidden unit and one sample).
-        self._delta = np.empty((rows, last, samples), dtype)
+        self.share = dtype.type(1 / samples)
+        self._outputs = np.zeros((rows, last, samples), dtype)
         weights, gradients = network.layers_of(network.parameters), network.layers_of(network.gradient)
         activations = [np.ones((rows, samples, size + 1), dtype) for size in hidden]
-        results = [*(a[..., :-1] for a in activations), self._outputs.transpose(1, 2, 0)]
-        deltas = [*(np.empty((rows, samples, size), dtype) for size in hidden), self._delta.transpose(0, 2, 1)]
+        results = [*(a[..., :-1] for a in activations), _flipped(self._outputs)]
+        deltas = [*(np.empty((rows, samples, size), dtype) for size in hidden), _flipped(self._outputs)]
         self._first = network.by_trial(weights[0]), network.by_trial(results[0])
         self._first_back = network.by_trial(deltas[0]), network.by_trial(gradients[0])
         self._forward = list(zip(map(_flat, activations), activations, weights[1:], results[1:], strict=True))
@@ -214,7 +219,7 @@ class _Pass:
         self._restore_ones = not activation.keeps_one
 
     def forward(self, inputs: Array) -> Array:
-        """Run the inputs through; return the outputs, ``(outputs, rows, samples)``, to be overwritten."""
+        """Run the inputs through; return the outputs, ``(rows, outputs, samples)``, to be overwritten."""
         weights, result = self._first
         np.matmul(inputs, weights, out=result)
         for flat, activation, weights, result in self._forward:
@@ -225,8 +230,7 @@ class _Pass:
         return self._outputs
 
     def backward(self, inputs: Array) -> None:
-        """Fill the network's gradient, from each sample's gradient by the outputs, which stands in their place."""
-        np.multiply(self._outputs.transpose(1, 0, 2), self._share, out=self._delta)
+        """Fill the network's gradient from the gradient by the outputs, which stands in their place."""
         for activation, above, gradient, weights, below, flat, flat_activation in self._back:
             np.matmul(activation, above, out=gradient)
             np.matmul(above, weights, out=below)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
+from sweep.learning.functions import sum_first
 from sweep.learning.hyper import Array
 from sweep.learning.machine import steady
 from sweep.learning.network import Architecture, StackedNetwork
@@ -271,12 +273,14 @@ class _Loop:
         count = (epoch - 1) * steps + np.arange(steps + 1)
         rates = population.rates(count / steps, count)
         population.prepare(rates, count, np.minimum(batch, samples - batch * np.arange(steps + 1)))
-        total = np.zeros((network.rows, min(batch, samples)), self.settings.dtype)
-        for step, inputs, targets in self.training.minibatches(order, batch):
-            losses = network.loss_and_gradient(inputs, targets)
-            total[:, : losses.shape[1]] += losses
-            population.update(step)
-        train_loss = total.sum(axis=1) / samples
+        total = np.zeros(network.rows)
+        for first, inputs, targets in self.training.minibatches(order, batch):
+            parts = np.empty((len(inputs), 2, network.rows, inputs.shape[2]), self.settings.dtype)
+            for place, part in enumerate(parts):
+                network.train(inputs[place], targets[place], part)
+                population.update(first + place)
+            total += sum_first(network.losses(parts)).sum(axis=1, dtype=float)
+        train_loss = total / samples
         loss, error = self.validation.evaluate(network)
         population.observe(loss, train_loss)
         self._record(epoch, rates[:, steps - 1], train_loss, loss, error)
@@ -336,21 +340,18 @@ class Samples:
     def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array]]:
         """Walk samples in `order`, shape ``(replicates, samples)``.
 
-        Yields the step's number, its inputs ``(replicates, batch, inputs + 1)`` and targets ``(outputs, replicates,
-        batch)``; many steps are gathered at once, which is cheaper than one by one.
+        Yields several at a time: the number of the first, their inputs ``(steps, replicates, batch, inputs + 1)`` and
+        targets ``(steps, outputs, replicates, batch)``. To gather them together is cheaper than one by one.
         """
         samples = order.shape[1]
-        whole, step = samples // batch * batch, 0
-        for start in range(0, whole, batch * GATHERED_STEPS):
-            chosen = order[:, start : min(start + batch * GATHERED_STEPS, whole)].reshape(len(order), -1, batch)
+        whole = samples // batch * batch
+        starts = [*range(0, whole, batch * GATHERED_STEPS), *([whole] if whole < samples else [])]
+        for start, stop in pairwise([*starts, samples]):
+            size = batch if start < whole else stop - start
+            chosen = order[:, start : min(stop, whole) if start < whole else stop].reshape(len(order), -1, size)
             inputs = self.inputs.take(chosen.transpose(1, 0, 2), axis=0)
             targets = np.ascontiguousarray(self.targets.take(chosen, axis=0).transpose(1, 3, 0, 2))
-            for pair in zip(inputs, targets, strict=True):
-                yield step, *pair
-                step += 1
-        if whole < samples:
-            chosen = order[:, whole:]
-            yield step, self.inputs[chosen], np.ascontiguousarray(self.targets[chosen].transpose(2, 0, 1))
+            yield start // batch, inputs, targets
 
     def evaluate(self, network: StackedNetwork) -> tuple[Array, Array]:
         """Mean loss and mean error of each row over all samples, both of shape ``(rows,)``, summed in float64."""
@@ -360,6 +361,6 @@ class Samples:
             inputs = self.inputs[block][None]
             targets = np.ascontiguousarray(self.targets[block].T)[:, None]
             losses, errors = network.evaluate(inputs, targets, self.variance)
-            loss += losses.astype(np.float64).sum(axis=1)
-            error += errors.astype(np.float64).sum(axis=1)
+            loss += losses.sum(axis=1, dtype=float)
+            error += errors.sum(axis=1, dtype=float)
         return loss / len(self), error / len(self)

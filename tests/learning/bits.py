@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sweep.learning import executors
+from sweep.learning.functions import Loss
 from sweep.learning.hyper import Array
 
 needs_numba = pytest.mark.skipif(executors.numba is None, reason="numba cannot be imported")
@@ -42,3 +43,26 @@ def many_numbers(dtype: str, *shape: int, seed: int = 0) -> Array:
     numbers: Any = (random.normal(size=shape) * 10.0 ** random.uniform(-30, 30, shape)).astype(dtype)
     odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, limits.max, -limits.max, limits.tiny, 1.0, -1.0], dtype)
     return np.where(random.random(shape) < 0.2, random.choice(odd, shape), numbers)
+
+
+class ClassesFirst:
+    """A loss, for outputs ``(classes, rows, samples)``: as `train` and `evaluate` would be without their work space."""
+
+    def __init__(self, loss: Loss) -> None:
+        self._loss = loss
+
+    def train(self, outputs: Array, targets: Array, scale: float = 1.0) -> Array:
+        """Each sample's loss; overwrites the outputs with the gradient."""
+        inner, parts = rows_first(outputs), np.full((2, *outputs.shape[1:]), np.nan, outputs.dtype)
+        self._loss.train(inner, targets, outputs.dtype.type(scale), parts)
+        outputs[...] = inner.transpose(1, 0, 2)
+        return self._loss.losses(parts)
+
+    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
+        """Each sample's loss and error."""
+        return self._loss.evaluate(rows_first(outputs), targets, variance)
+
+
+def rows_first(values: Array) -> Array:
+    """A copy, from ``(classes, rows, samples)`` to ``(rows, classes, samples)``."""
+    return values.transpose(1, 0, 2).copy(order="C")

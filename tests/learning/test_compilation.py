@@ -71,8 +71,8 @@ def formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
 
 def total(function: Any) -> float:
     """Run a function of `by_class` whose rule leaves what is folded, over three classes of 1, 2 and 4."""
-    values = np.array([1.0, 2.0, 4.0]).reshape(3, 1, 1)
-    function(values, np.zeros_like(values), np.empty((1, 1)), np.empty((1, 1)))
+    values = np.array([1.0, 2.0, 4.0]).reshape(1, 3, 1)
+    function(values, np.zeros((3, 1, 1)), np.empty((1, 1)), np.empty((1, 1)), 1.0)
     assert len(set(values.ravel().tolist())) == 1
     return float(values[0, 0, 0])
 
@@ -81,7 +81,7 @@ def hits_and_misses(function: Any) -> tuple[int, int]:
     return sum(function.stats.cache_hits.values()), sum(function.stats.cache_misses.values())
 
 
-LEAVE = "def formula(value, target, folded, carried): return folded, carried"
+LEAVE = "def formula(value, target, folded, carried, scale): return folded, carried"
 FOLD = "def formula(folded, value): return {}"
 
 

@@ -15,7 +15,7 @@ from sweep.learning.functions import LOSSES
 from sweep.learning.hyper import Array
 from sweep.learning.network import Architecture, StackedNetwork
 from tests import reference
-from tests.learning.bits import both_executors, every_dtype
+from tests.learning.bits import ClassesFirst, both_executors, every_dtype
 
 ONES = np.ones(9)
 
@@ -36,7 +36,9 @@ def one_hot(right: Array, classes: int, dtype: str = "float64") -> Array:
 def errors_of(compiled: bool, outputs: Array, right: Array) -> list[list[bool]]:
     """Whether each sample of each row is counted as wrong."""
     with np.errstate(invalid="ignore"):
-        _, errors = LOSSES["cross_entropy"](compiled).evaluate(outputs.copy(), one_hot(right, len(outputs)), ONES)
+        _, errors = ClassesFirst(LOSSES["cross_entropy"](compiled)).evaluate(
+            outputs.copy(), one_hot(right, len(outputs)), ONES
+        )
     assert errors.shape == outputs.shape[1:]
     return [[bool(error) for error in row] for row in errors]
 
@@ -50,7 +52,11 @@ def error_of(compiled: bool, outputs: list[float], right: int) -> bool:
 def test_loss_and_gradient_are_the_oracles(compiled: bool, drawn: tuple[Array, Array]) -> None:
     outputs, right = drawn
     rows, samples = outputs.shape[1:]
-    loss, targets, gradient = LOSSES["cross_entropy"](compiled), one_hot(right, len(outputs)), outputs.copy()
+    loss, targets, gradient = (
+        ClassesFirst(LOSSES["cross_entropy"](compiled)),
+        one_hot(right, len(outputs)),
+        outputs.copy(),
+    )
     evaluated, _ = loss.evaluate(outputs.copy(), targets, ONES)
     losses = loss.train(gradient, targets)
     np.testing.assert_array_equal(losses, evaluated)
@@ -70,7 +76,7 @@ def test_loss_and_gradient_are_the_oracles(compiled: bool, drawn: tuple[Array, A
 @pytest.mark.parametrize("size", [1.0, 1e4, 1e18, 1e37])
 def test_huge_outputs_neither_overflow_nor_lose_their_loss(compiled: bool, dtype: str, size: float) -> None:
     outputs = (size * np.array([3.0, -2.0, 1.0])).reshape(3, 1, 1).astype(dtype)
-    loss = LOSSES["cross_entropy"](compiled)
+    loss = ClassesFirst(LOSSES["cross_entropy"](compiled))
     for right in range(3):
         distance = math.fsum([float(outputs[0, 0, 0]), -float(outputs[right, 0, 0])])
         least = math.log(math.fsum(math.exp(float(z - outputs[0, 0, 0])) for z in outputs[:, 0, 0].astype(float)))
@@ -83,7 +89,7 @@ def test_huge_outputs_neither_overflow_nor_lose_their_loss(compiled: bool, dtype
 @every_dtype
 def test_one_class_has_no_loss_no_gradient_and_no_error(compiled: bool, dtype: str) -> None:
     outputs, targets = np.array([[[-1e30, 0.0, 7.0]]], dtype), np.ones((1, 1, 3), dtype)
-    loss = LOSSES["cross_entropy"](compiled)
+    loss = ClassesFirst(LOSSES["cross_entropy"](compiled))
     losses, errors = loss.evaluate(outputs.copy(), targets, ONES)
     assert not losses.any()
     assert not errors.any()

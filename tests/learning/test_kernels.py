@@ -17,8 +17,18 @@ from sweep.learning.executors import BLOCK, InPlace, by_class, in_place
 from sweep.learning.functions import ACTIVATIONS, LOSSES
 from sweep.learning.hyper import Array
 from sweep.learning.machine import steady
-from tests.learning.bits import any_numbers, assert_same_bits, both_executors, every_dtype, many_numbers, needs_numba
+from tests.learning.bits import (
+    ClassesFirst,
+    any_numbers,
+    assert_same_bits,
+    both_executors,
+    every_dtype,
+    many_numbers,
+    needs_numba,
+    rows_first,
+)  # fmt: skip
 
+SCALE = 0.7  # what `by_class` is given besides
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 every_stage = pytest.mark.parametrize("stage", ["_centre", "_to_gradient"])
 
@@ -64,11 +74,11 @@ def value_of(function: InPlace, target: Array, *others: Array) -> Array:
 
 def classes_of(function: InPlace, values: Array, targets: Array) -> tuple[Array, Array, Array]:
     """What `by_class` makes of values, and of two arrays that are full of rubbish; the targets it must leave alone."""
-    result, given = values.copy(), targets.copy()
+    result, given = rows_first(values), targets.copy()
     folded, carried = np.full_like(values[0], 7), np.full_like(values[0], np.nan)
-    function(result, given, folded, carried)
+    function(result, given, folded, carried, values.dtype.type(SCALE))
     assert_same_bits(given, targets)
-    return result, folded, carried
+    return result.transpose(1, 0, 2), folded, carried
 
 
 def assert_activations_agree(activation: str, gradient: Array, values: Array, processor: Processor) -> None:
@@ -162,8 +172,8 @@ def fold(folded: Any, value: Any) -> Any:
     return value * value - folded
 
 
-def rule(value: Any, target: Any, folded: Any, carried: Any) -> tuple[Any, Any]:
-    return value * folded - target, carried * target + value
+def rule(value: Any, target: Any, folded: Any, carried: Any, scale: Any) -> tuple[Any, Any]:
+    return value * folded - target * scale, carried * target + value
 
 
 @both_executors
@@ -200,7 +210,7 @@ def test_by_class_folds_from_the_first_class_and_carries_from_0(
                 folded = fold(folded, values[c, k, i])
             for c in range(classes):
                 target = targets[c, k if targets.shape[1] > 1 else 0, i]
-                result[c, k, i], carried = rule(values[c, k, i], target, folded, carried)
+                result[c, k, i], carried = rule(values[c, k, i], target, folded, carried, values.dtype.type(SCALE))
             wanted_folded[k, i], wanted_carried[k, i] = folded, carried
         given = classes_of(by_class(fold, rule, compiled=compiled), values, targets)
     for one, other in zip(given, (result, wanted_folded, wanted_carried), strict=True):
@@ -238,7 +248,8 @@ def test_without_numba_numpy_serves_activations_and_losses(dtype: str) -> None:
             results = []
             for compiled in (None, False):
                 outputs, evaluated = values.copy(), values.copy()
-                losses = loss(compiled).train(outputs, targets)
-                results.append([losses, outputs, *loss(compiled).evaluate(evaluated, targets, np.ones(3, dtype))])
+                made = ClassesFirst(loss(compiled))
+                losses = made.train(outputs, targets, SCALE)
+                results.append([losses, outputs, *made.evaluate(evaluated, targets, np.ones(3, dtype))])
             for one, other in zip(*results, strict=True):
                 assert_same_bits(one, other)

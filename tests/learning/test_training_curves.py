@@ -191,10 +191,11 @@ def test_every_buffer_of_a_population_has_the_precision_asked_for(dtype: str) ->
     count = np.arange(3)
     stacked.prepare(stacked.rates(count / 2, count), count, np.full(3, 10))
     with steady():
-        for step, inputs, targets in Samples.of(data.train, dtype).minibatches(np.arange(20)[None], 10):
+        for first, inputs, targets in Samples.of(data.train, dtype).minibatches(np.arange(20)[None], 10):
             assert inputs.dtype == targets.dtype == np.dtype(dtype)
-            stacked.network.loss_and_gradient(inputs, targets)
-            stacked.update(step)
+            for place in range(len(inputs)):
+                stacked.network.loss_and_gradient(inputs[place], targets[place])
+                stacked.update(first + place)
     groups = stacked.optimizers
     states = [slot for group in groups for slot in (*group.state, group.coefficients) if slot is not None]
     decays = [group.weight_decay for group in groups if group.weight_decay]
