@@ -38,7 +38,7 @@ class Effort:
         return workload.quick_epochs if self.quick else workload.epochs
 
 
-FULL = Effort(9, 5, kernel.SIZES, parent.FINISHED, whole.TRIALS, quick=False)
+FULL = Effort(15, 5, kernel.SIZES, parent.FINISHED, whole.TRIALS, quick=False)
 QUICK = Effort(3, 1, kernel.QUICK_SIZES, parent.QUICK_FINISHED, whole.QUICK_TRIALS, quick=True)
 
 

@@ -39,10 +39,11 @@ batch_size = 32
 [search]
 learning_rate = {{{{ low = {LOW_RATE}, high = {HIGH_RATE}, log = true }}}}
 optimizers = ["rmsprop"]
-schedules = ["constant", "exponential", "linear", "cosine"]
+schedules = ["constant"]
 
 [search.optimizer.rmsprop]
-decay = 0.9
+decay = {{{{ low = 0.9, high = 0.99 }}}}
+epsilon = {{{{ low = 1e-10, high = 1e-6, log = true }}}}
 initial_cache = 0.0
 """
 

@@ -22,7 +22,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from sweep.learning.hyper import Choices, Fixed, Range, Search
+from sweep.learning.hyper import Array, Choices, Fixed, Range, Search
 from sweep.learning.streams import integer_seed
 from sweep.search.scales import quantile
 from sweep.search.space import Arm, Space
@@ -85,28 +85,6 @@ class Planned(Joint):
         return {name: value for name, value in self.space.active(self.plan(number)).items() if name in self.union}
 
 
-class Qmc(Planned):
-    """Quasi-random search: points of a scrambled Sobol' sequence over the union of all parameters."""
-
-    def __init__(self, space: Space, seed: int, generation: int) -> None:
-        super().__init__(space, seed, generation)
-        from scipy.stats import qmc
-
-        self.sequence = qmc.Sobol(
-            len(self.union), scramble=True, rng=np.random.default_rng(integer_seed(seed, "sampler"))
-        )
-
-    def plan(self, number: int) -> Mapping[str, Any]:
-        """Point `number` of the sequence, each coordinate through its distribution."""
-        if number < self.sequence.num_generated:
-            self.sequence.reset()
-        ahead = number - self.sequence.num_generated
-        if ahead:  # a fresh sequence refuses to go 0 points forward
-            self.sequence.fast_forward(ahead)
-        point = self.sequence.random(1)[0]
-        return {name: quantile(d, float(u)) for (name, d), u in zip(self.union.items(), point, strict=True)}
-
-
 class Grid(Planned):
     """Every combination of a few values a hyperparameter, in an order shuffled by the seed, each once.
 
@@ -159,17 +137,41 @@ class Random(Planned):
 
     def plan(self, number: int) -> Mapping[str, Any]:
         """Every parameter at random."""
-        random = np.random.default_rng(integer_seed(self.seed, "sampler", number))
-        uniform = dict(zip(self.union, random.random(len(self.union)).tolist(), strict=True))
+        uniform = dict(zip(self.union, self.point(number).tolist(), strict=True))
         arm = self.arm(number, uniform)
         chosen = self.space.active(uniform | {"optimizer": arm.optimizer, "schedule": arm.schedule})
         constants = {name: quantile(self.union[name], u) for name, u in chosen.items() if isinstance(u, float)}
         return chosen | constants
 
+    def point(self, number: int) -> Array:
+        """A number from 0 to 1 for each parameter that some trial may have."""
+        return np.random.default_rng(integer_seed(self.seed, "sampler", number)).random(len(self.union))
+
     def arm(self, number: int, uniform: Mapping[str, float]) -> Arm:
-        """The arm of trial `number`, from numbers drawn between 0 and 1."""
+        """The arm of trial `number`, from its point."""
         del number
         return Arm(*(quantile(self.union[name], uniform[name]) for name in ("optimizer", "schedule")))
+
+
+class Qmc(Random):
+    """Quasi-random search: points of a scrambled Sobol' sequence over the union of all parameters."""
+
+    def __init__(self, space: Space, seed: int, generation: int) -> None:
+        super().__init__(space, seed, generation)
+        from scipy.stats import qmc
+
+        self.sequence = qmc.Sobol(
+            len(self.union), scramble=True, rng=np.random.default_rng(integer_seed(seed, "sampler"))
+        )
+
+    def point(self, number: int) -> Array:
+        """Point `number` of the sequence."""
+        if number < self.sequence.num_generated:
+            self.sequence.reset()
+        ahead = number - self.sequence.num_generated
+        if ahead:  # a fresh sequence refuses to go 0 points forward
+            self.sequence.fast_forward(ahead)
+        return np.asarray(self.sequence.random(1)[0])
 
 
 class Balanced(Random):

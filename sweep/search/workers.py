@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a job gave, and when (seconds since the epoch) it ran."""
+    """What a job gave, but for the trained parameters, and when (seconds since the epoch) it ran."""
 
     training: Training
     started: float
@@ -56,7 +56,7 @@ def run(job: Job) -> Finished:
     started = time.time()
     data = _read(job.prepared) if job.prepared else prepare(job.source, job.seed)
     training = train(job.configurations, data, job.settings, job.seed)
-    return Finished(training, started, time.time())
+    return Finished(replace(training, parameters=training.parameters[..., :0]), started, time.time())
 
 
 @functools.lru_cache(maxsize=1)
