@@ -50,7 +50,7 @@ class Peer:
 
 PEERS: dict[str, Peer] = {
     "scikit-learn": Peer(
-        "sklearn", "scikit_learn:one_at_a_time", "MLPClassifier, Adam (it has no RMSProp), no validation each epoch"
+        "sklearn", "scikit_learn:one_at_a_time", "MLPClassifier, Adam (it has no RMSProp), one model after the other"
     ),
     "PyTorch": Peer("torch", "pytorch:one_at_a_time", "nn.Sequential, optim.RMSprop, one model after the other"),
     "PyTorch, stacked": Peer("torch", "pytorch:stacked", "32 models: baddbmm, RMSProp by foreach operations"),
