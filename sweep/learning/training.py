@@ -347,8 +347,7 @@ class Samples:
         whole = samples // batch * batch
         starts = [*range(0, whole, batch * GATHERED_STEPS), *([whole] if whole < samples else [])]
         for start, stop in pairwise([*starts, samples]):
-            size = batch if start < whole else stop - start
-            chosen = order[:, start : min(stop, whole) if start < whole else stop].reshape(len(order), -1, size)
+            chosen = order[:, start:stop].reshape(len(order), -1, min(batch, stop - start))
             inputs = self.inputs.take(chosen.transpose(1, 0, 2), axis=0)
             targets = np.ascontiguousarray(self.targets.take(chosen, axis=0).transpose(1, 3, 0, 2))
             yield start // batch, inputs, targets

@@ -28,6 +28,7 @@ from sweep.search.scales import quantile
 from sweep.search.space import Arm, Space
 from sweep.search.tpe import Proposer
 
+IN_FLIGHT = 2  # generations: one trains, one waits; a generation is asked before the one before it is known
 GRID_POINTS = 5  # numbers that a grid takes from a range
 
 
@@ -77,12 +78,12 @@ class Planned(Joint):
 
     @abstractmethod
     def plan(self, number: int) -> Mapping[str, Any]:
-        """The parameters of trial `number`; those it does not use may be among them."""
+        """The parameters of trial `number`: those of its arm, no other."""
 
     def parameters(self, study: Study, number: int) -> Mapping[str, Any]:
         """Look the trial up in the plan."""
         del study
-        return {name: value for name, value in self.space.active(self.plan(number)).items() if name in self.union}
+        return self.plan(number)
 
 
 class Grid(Planned):
@@ -112,7 +113,8 @@ class Grid(Planned):
         chosen: dict[str, Any] = {"optimizer": arm.optimizer, "schedule": arm.schedule}
         for name, values in self.levels[arm].items():
             index, level = divmod(index, len(values))
-            chosen[name] = values[level]
+            if name in self.union:  # what is fixed is no parameter of the trial
+                chosen[name] = values[level]
         return chosen
 
 
@@ -121,7 +123,7 @@ class Tpe(Joint):
 
     def __init__(self, space: Space, seed: int, generation: int) -> None:
         super().__init__(space, seed, generation)
-        self._proposer = Proposer(space, seed, generation)
+        self._proposer = Proposer(space, seed, generation, lag=IN_FLIGHT - 1)
         self._proposed: tuple[int, list[dict[str, Any]]] = -1, []
 
     def parameters(self, study: Study, number: int) -> Mapping[str, Any]:

@@ -23,12 +23,10 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.splits import prepare
 from sweep.search.ledger import WORST, Asked, Ledger
 from sweep.search.records import Curves, Progress, Record
-from sweep.search.samplers import SAMPLERS, Balanced, Joint, grid_size
+from sweep.search.samplers import IN_FLIGHT, SAMPLERS, Balanced, Joint, grid_size
 from sweep.search.spec import Spec
 from sweep.search.storage import OpenStorage
 from sweep.search.workers import Finished, Handle, Job, Pool, shares
-
-IN_FLIGHT = 2  # generations: one trains, one waits
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,7 @@ from sweep.search.space import Space
 CANDIDATES = 24  # for each proposal, as in Optuna
 MOST_GOOD = 25  # as in Optuna
 MOST_KERNELS = 400
-STARTUP_PER_ARM = 1.0  # random trials before the model begins, for each arm of the space, and at least `STARTUP`
-STARTUP = 10
+STARTUP = 10  # finished trials before the model begins, at least; and one for each arm of the space
 TRIES = 100  # random configurations drawn for one that was not proposed before
 
 
@@ -82,9 +81,8 @@ class Proposer:
         self.names = list(self.union)
         self.choices = [len(d.choices) if isinstance(d, CategoricalDistribution) else 0 for d in self.union.values()]
         self.shared = [i for i, name in enumerate(self.names) if "." not in name]
-        arms = len(space.arms)
-        self.startup = max(STARTUP, math.ceil(STARTUP_PER_ARM * arms))
-        self.arm_order = np.random.default_rng(stream(seed, "sampler")).permutation(arms)
+        self.startup = max(STARTUP, len(space.arms))
+        self.arm_order = np.random.default_rng(stream(seed, "sampler")).permutation(len(space.arms))
         self._history = _History(np.empty((0, len(self.names))))
 
     def propose(self, trials: Sequence[FrozenTrial], generation: int) -> list[dict[str, Any]]:

@@ -27,13 +27,8 @@ def space() -> Space:
 
 def finished(searched: Space, count: int) -> list[tuple[dict[str, Any], float]]:
     """Parameters of random trials, and an objective that depends on them (by the learning rate) and on chance."""
-    plan, known = Balanced(searched, 0, 1), searched.distributions()
-    found = []
-    for number in range(count):
-        chosen = searched.active(plan.plan(number))
-        parameters = {name: value for name, value in chosen.items() if name in known}
-        found.append((parameters, objective(parameters["learning_rate"], number)))
-    return found
+    plans = map(Balanced(searched, 0, 1).plan, range(count))
+    return [(dict(plan), objective(plan["learning_rate"], number)) for number, plan in enumerate(plans)]
 
 
 def objective(rate: float, number: int) -> float:
