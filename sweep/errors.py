@@ -13,6 +13,7 @@ The number is the exit code of ``python -m sweep``. A message is one line: where
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -67,3 +68,25 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
+
+
+def reason(error: OSError) -> str:
+    """Say in a few words what the system refused.
+
+    >>> reason(OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device"))
+    'No space left on device'
+    """
+    return os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
+
+
+def unwritable(place: object, error: OSError) -> SweepError:
+    """The error of a run that can no longer write what it has found.
+
+    >>> print(unwritable("runs/moons/journal.log", OSError(28, "")))
+    runs/moons/journal.log: cannot be written: No space left on device: make room or mend the folder, then run again; \
+    what was recorded before is safe
+    """
+    return SweepError(
+        f"{place}: cannot be written: {reason(error)}: make room or mend the folder, then run again; "
+        "what was recorded before is safe"
+    )

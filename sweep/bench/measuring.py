@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from sweep.bench import kernel, parent, peers, whole
+from sweep.bench import kernel, long, parent, peers, quality, whole
 from sweep.bench.machine import describe
 from sweep.bench.processes import Processes
 from sweep.bench.result import Ask, Bench, Trained
@@ -24,13 +24,20 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is run: rounds of the kernel and of the curve, sizes on the curve, finished trials, trials."""
+    """How much is run.
+
+    Rounds of the kernel and of the curve, sizes on the curve, finished trials, trials, trials of a long run; seeds and
+    trials of the searches.
+    """
 
     rounds: int
     curve_rounds: int
     sizes: tuple[int, ...]
     finished: tuple[int, ...]
     trials: int
+    long_trials: int
+    seeds: int
+    budgets: tuple[int, ...]
     quick: bool
 
     def epochs(self, workload: Workload) -> int:
@@ -38,8 +45,13 @@ class Effort:
         return workload.quick_epochs if self.quick else workload.epochs
 
 
-FULL = Effort(15, 5, kernel.SIZES, parent.FINISHED, whole.TRIALS, quick=False)
-QUICK = Effort(3, 1, kernel.QUICK_SIZES, parent.QUICK_FINISHED, whole.QUICK_TRIALS, quick=True)
+FULL = Effort(
+    15, 5, kernel.SIZES, parent.FINISHED, whole.TRIALS, long.TRIALS, quality.SEEDS, quality.BUDGETS, quick=False
+)
+QUICK = Effort(
+    3, 1, kernel.QUICK_SIZES, parent.QUICK_FINISHED, whole.QUICK_TRIALS, long.QUICK_TRIALS, quality.QUICK_SEEDS,
+    quality.QUICK_BUDGETS, quick=True,
+)  # fmt: skip
 
 
 def measure(only: Sequence[str] = (), *, quick: bool = False, say: Say = lambda text: None) -> Bench:
@@ -48,7 +60,7 @@ def measure(only: Sequence[str] = (), *, quick: bool = False, say: Say = lambda 
     Parameters
     ----------
     only : sequence of str
-        Names of `PARTS`; none: all.
+        Names of `PARTS`; none: all but the `LENGTHY`.
     quick : bool
         Rough numbers in about a minute.
     say : callable
@@ -63,7 +75,7 @@ def measure(only: Sequence[str] = (), *, quick: bool = False, say: Say = lambda 
         if part not in PARTS:
             raise UsageError(f"--only: {unknown('part', part, PARTS)}")
     started = time.perf_counter()
-    chosen = [part for part in PARTS if part in only or not only]
+    chosen = [part for part in PARTS if part in (only or PARTS.keys() - LENGTHY)]
     bench = Bench(describe(), quick, not_installed=peers.missing())
     effort = QUICK if quick else FULL
     with Processes() as processes:
@@ -164,6 +176,18 @@ def _whole(bench: Bench, processes: Processes, effort: Effort, say: Say) -> None
         bench.wholes.append(whole.measure(sampler, effort.trials, bench.ms(PEERS_ON, OURS)))
 
 
+def _long(bench: Bench, processes: Processes, effort: Effort, say: Say) -> None:
+    for sampler in long.SAMPLERS:
+        say(f"a long run: {effort.long_trials:,} trials with {sampler}, a tiny network")
+        bench.longs.append(long.measure(sampler, effort.long_trials))
+
+
+def _quality(bench: Bench, processes: Processes, effort: Effort, say: Say) -> None:
+    budgets = " and ".join(map(str, effort.budgets))
+    say(f"what is found: {effort.seeds} seeds on {len(quality.DATA)} data sets, {budgets} trials: many minutes")
+    bench.found = quality.measure(effort.seeds, effort.budgets)
+
+
 PARTS: dict[str, Callable[[Bench, Processes, Effort, Say], None]] = {
     "kernel": _kernel,
     "curve": _curve,
@@ -171,4 +195,7 @@ PARTS: dict[str, Callable[[Bench, Processes, Effort, Say], None]] = {
     "asks": _asks,
     "parent": _parent,
     "whole": _whole,
+    "long": _long,
+    "quality": _quality,
 }
+LENGTHY = {"long", "quality"}  # only when asked for

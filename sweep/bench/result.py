@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sweep.bench.kernel import Kernel, Point
+from sweep.bench.long import Long
 from sweep.bench.machine import Machine
 from sweep.bench.parent import Parent
+from sweep.bench.quality import Found
 from sweep.bench.timing import Timing
 from sweep.bench.whole import Whole
 
@@ -56,6 +58,8 @@ class Bench:
     parents: list[Parent] = field(default_factory=list)
     wholes: list[Whole] = field(default_factory=list)
     help_seconds: float | None = None
+    longs: list[Long] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
 
     def ms(self, workload: str, name: str) -> float | None:
         """The median of one of a workload's timings, if it was measured."""

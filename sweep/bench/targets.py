@@ -33,7 +33,7 @@ class Target:
 
 def targets(bench: Bench) -> list[Target]:
     """Every limit whose value was measured."""
-    return [*_kernel(bench), *_peers(bench), *_others(bench), *_parent(bench), *_whole(bench)]
+    return [*_kernel(bench), *_peers(bench), *_others(bench), *_parent(bench), *_whole(bench), *_long(bench)]
 
 
 def _ratio(bench: Bench, workload: str, over: str, under: str) -> float | None:
@@ -91,3 +91,14 @@ def _whole(bench: Bench) -> Iterator[Target]:
         yield Target(f"end to end, {whole.sampler}: start-up", "at most", 4.0, whole.startup_seconds, "s")
     if bench.help_seconds is not None:
         yield Target("--help", "at most", 0.5, bench.help_seconds, "s")
+
+
+def _long(bench: Bench) -> Iterator[Target]:
+    for long in bench.longs:
+        first, last = long.stretches[0], long.stretches[-1]
+        what = f"long run of {long.trials:,}, {long.sampler}: last fifth / first,"
+        yield Target(f"{what} a trial's time", "at most", STEADY, last.ms / first.ms)
+        for who in ("parent", "workers"):
+            before, after = (getattr(part, f"{who}_megabytes") for part in (first, last))
+            if before and after:
+                yield Target(f"{what} memory of the {who}", "at most", STEADY, after / before)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -74,18 +75,31 @@ class Whole:
     efficiency: float | None
 
 
-def command(*arguments: str, folder: str) -> float:
-    """Run ``python -m sweep`` with arguments to its end; give the wall time in seconds."""
+def started(*arguments: str, folder: str) -> subprocess.Popen[str]:
+    """Start ``python -m sweep`` with arguments."""
     here = str(Path(__file__).resolve().parent.parent.parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
-    started = time.perf_counter()
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "sweep", *arguments],
-        cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False,
+        cwd=folder, env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    if done.returncode:
-        raise SweepError(f"bench: python -m sweep {' '.join(arguments)}: exit code {done.returncode}: {done.stderr}")
-    return time.perf_counter() - started
+
+
+def complain(process: subprocess.Popen[str], arguments: Sequence[str], said: str = "") -> None:
+    """Raise `SweepError` if a command has not ended well."""
+    if process.returncode:
+        said = said or (process.stderr.read() if process.stderr else "")
+        raise SweepError(f"bench: python -m sweep {' '.join(arguments)}: exit code {process.returncode}: {said}")
+
+
+def command(*arguments: str, folder: str) -> float:
+    """Run ``python -m sweep`` with arguments to its end; give the wall time in seconds."""
+    start = time.perf_counter()
+    with started(*arguments, folder=folder) as process:
+        _, said = process.communicate()
+    complain(process, arguments, said)
+    return time.perf_counter() - start
 
 
 def help_seconds() -> float:
@@ -109,7 +123,7 @@ def measure(sampler: str, trials: int, kernel_ms: float | None) -> Whole:
     """
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "speed.toml").write_text(STUDY.format(trials=trials, sampler=sampler))
-        started = time.time()
+        start = time.time()
         wall = command("run", "speed.toml", "--workers", str(WORKERS), "--json", "--runs", "runs", folder=folder)
         frame = tables.read(Path(folder) / "runs" / "speed", "trials")
     finished = frame["finished"].map(lambda when: when.timestamp())
@@ -117,6 +131,6 @@ def measure(sampler: str, trials: int, kernel_ms: float | None) -> Whole:
     startup, last = float(finished[first].max()), float(finished.max())
     rate = float((~first).sum()) / max(last - startup, 1e-9)
     return Whole(
-        sampler, trials, WORKERS, int((frame["state"] == "diverged").sum()), rate, startup - started, wall,
+        sampler, trials, WORKERS, int((frame["state"] == "diverged").sum()), rate, startup - start, wall,
         None if kernel_ms is None else rate * kernel_ms / 1000 / WORKERS,
     )  # fmt: skip

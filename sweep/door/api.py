@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.splits import Data, DataSource, named, prepare
 from sweep.learning.training import Settings
 from sweep.learning.training import train as train_population
-from sweep.search import catalogue
+from sweep.search import catalogue, fitting
 from sweep.search import spec as specs
 from sweep.search.records import Progress
 from sweep.search.spec import Spec
@@ -108,6 +109,30 @@ class Result:
         return arms(self.trials)
 
     @property
+    def pruning(self) -> dict[str, Any]:
+        """What pruning saved; empty for a study without a pruner.
+
+        `pruner`, its `rungs` (epochs), how many trials were `pruned`, the `share_saved` of all epochs, and at how many
+        of its rungs a trial was let pass, for its learning rate had not moved yet (`not_judged`, by rung).
+        """
+        from sweep.results.statistics import share_saved
+        from sweep.search.pruning import first_move, is_judged
+
+        rungs, epochs = self.spec.rungs(), self.spec.network.epochs
+        if not rungs:
+            return {}
+        trained = self.trials[self.trials["state"].isin(("complete", "pruned")) & (self.trials["epochs"] > rungs[0])]
+        rows = (row.dropna().to_dict() for _, row in trained.iterrows())
+        moves = [first_move(configuration_of(row, self.spec).schedule, epochs) for row in rows]
+        return {
+            "pruner": self.spec.study.pruner,
+            "rungs": list(rungs),
+            "pruned": int((self.trials["state"] == "pruned").sum()),
+            "share_saved": share_saved(self.trials, epochs),
+            "not_judged": {rung: sum(not is_judged(move, rung) for move in moves) for rung in rungs},
+        }
+
+    @property
     def findings(self) -> list[Finding]:
         """What to know before believing the result."""
         from sweep.results.statistics import findings
@@ -130,6 +155,7 @@ def resolve(
     trials: int | None = None,
     seed: int | None = None,
     sampler: str | None = None,
+    pruner: str | None = None,
     storage: str | None = None,
 ) -> Spec:
     """Find a study, validate it, and put the caller's wishes over what it says.
@@ -141,7 +167,7 @@ def resolve(
     else:
         spec = specs.read(catalogue.find(str(study)))
     address = None if storage is None else absolute(storage, Path.cwd())
-    wishes = {"trials": trials, "seed": seed, "sampler": sampler, "storage": address}
+    wishes = {"trials": trials, "seed": seed, "sampler": sampler, "pruner": pruner, "storage": address}
     given = {key: value for key, value in wishes.items() if value is not None}
     for key, value in given.items():
         specs.check_option(spec, key, value)
@@ -174,11 +200,14 @@ def run(
     scheduler: str | None = None,
     storage: str | None = None,
     sampler: str | None = None,
+    pruner: str | None = None,
+    start_from: str | Path | None = None,
     timeout: float | None = None,
     fresh: bool = False,
     runs: str | Path = "runs",
     notify: Callable[[Progress], None] = lambda progress: None,
     stopping: Callable[[], bool] = lambda: False,
+    warn: Callable[[str], None] = warnings.warn,
 ) -> Result:
     """Run a study, or go on with it.
 
@@ -191,16 +220,18 @@ def run(
     workers, backend, scheduler
         Who trains: how many, ``"loky"``, ``"serial"`` or ``"dask"``, and a Dask scheduler's address. No result depends
         on it.
-    seed, sampler, storage
+    seed, sampler, pruner, storage
         Override what the study says.
+    start_from : str or Path, optional
+        Another run, by its folder or its study: its best configurations are this study's first trials, where they fit.
     timeout : float, optional
         Seconds after which no more trials are asked.
     fresh : bool
         Start anew; an earlier run folder is kept under another name.
     runs : str or Path
         Where run folders are.
-    notify, stopping : callables
-        To show progress, and to stop after the running jobs.
+    notify, stopping, warn : callables
+        To show progress, to stop after the running jobs, and to hear what went wrong and was survived.
 
     Raises
     ------
@@ -209,17 +240,20 @@ def run(
     """
     from sweep.search.workers import open_pool
 
-    spec = resolve(study, trials=trials, seed=seed, sampler=sampler, storage=storage)
+    spec = resolve(study, trials=trials, seed=seed, sampler=sampler, pruner=pruner, storage=storage)
+    if start_from is not None:
+        spec = _warmed(spec, load(folder_of(start_from, runs).path), warn)
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: must be above 0 seconds")
     folder = RunFolder(Path(runs) / spec.study.name)
-    pool = open_pool(backend, workers, scheduler)
+    pool = open_pool(backend, workers, scheduler, warn)
     finished = False
     try:
         data = prepare(spec.source(), spec.study.seed)  # data that cannot be used are found before anything is written
+        fitting.check(spec, data)
         if not fresh:
             spec = folder.check(spec)
-        _run(spec, folder, data, pool, Wishes(fresh, timeout, notify, stopping))
+        _run(spec, folder, data, pool, Wishes(fresh, timeout, notify, stopping, warn))
         finished = True
     finally:
         pool.close(now=not finished)
@@ -234,19 +268,32 @@ class Wishes:
     timeout: float | None
     notify: Callable[[Progress], None]
     stopping: Callable[[], bool]
+    warn: Callable[[str], None]
+
+
+def _warmed(spec: Spec, other: Result, warn: Callable[[str], None]) -> Spec:
+    """The study with another run's best configurations first."""
+    from sweep.door.warm import started
+
+    spec, misfits = started(spec, other.trials, str(other.folder))
+    for misfit in misfits:
+        warn(misfit)
+    return spec
 
 
 def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) -> None:
     """Open the storage, make or claim the folder, and go through the study; a storage elsewhere is opened first."""
     from sweep.results.tables import Tables
     from sweep.search.storage import open_for_writing
-    from sweep.search.study import Hooks, StudyLoop, open_study
+    from sweep.search.study import Hooks, StudyLoop, open_study, sampler_of
 
     def known(storage: OpenStorage) -> optuna.Study:
-        study = open_study(spec, storage, data.fingerprint)
-        _check_known(study, folder)
+        with storage.writing():
+            study = open_study(spec, storage, data.fingerprint)
+            _check_known(study, folder)
         return study
 
+    sampler_of(spec)  # one that cannot work is found before anything is written
     elsewhere = open_for_writing(spec.study.storage) if spec.study.storage else None
     if wishes.fresh:
         _set_aside(folder, elsewhere)
@@ -256,7 +303,7 @@ def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) 
         study = study or known(storage)
         folder.write(spec)
         tables = Tables(folder.path, spec.space().columns())
-        loop = StudyLoop(spec, study, storage, pool, Hooks(tables.record, wishes.notify, wishes.stopping))
+        loop = StudyLoop(spec, study, storage, pool, Hooks(tables.record, wishes.notify, wishes.stopping, wishes.warn))
         pool.equip(loop.job([]), data)
         loop.run(wishes.timeout)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.bench.kernel import Kernel
+from sweep.bench.quality import Difference
 from sweep.bench.result import Bench
 from sweep.bench.targets import Target, targets
 from sweep.bench.timing import Timing
@@ -26,14 +27,14 @@ WORDS = {
     "lasting": "the same, but none stops",
     "saturating": "saturating (squared gradients below 1e-38)",
 }
-LEFT = ("", "sampler", "how", "held")  # columns of words
+LEFT = ("", "sampler", "how", "held", "data", "search")  # columns of words
 BUSY = 0.5  # processes that wanted a core, in the mean: above it the machine was not quiet
 ROUGH = "--quick: few rounds, so rough; "
 
 
 def shown(bench: Bench) -> Group:
     """The whole report."""
-    parts = (_machine, _kernels, _curves, _peers, _asks, _parents, _wholes, _targets, _end)
+    parts = (_machine, _kernels, _curves, _peers, _asks, _parents, _wholes, _longs, _found, _targets, _end)
     return Group(*(line for part in parts for line in part(bench)))
 
 
@@ -145,6 +146,40 @@ def _wholes(bench: Bench) -> Iterator[RenderableType]:
         yield Text(f"  python -m sweep --help: {bench.help_seconds:.2f} s", style="dim")
 
 
+def _longs(bench: Bench) -> Iterator[RenderableType]:
+    rows = [
+        [
+            long.sampler if place == 0 else "", f"{part.first:,} to {part.last:,}", f"{part.ms:.2f}",
+            *("" if memory is None else f"{memory:.0f}" for memory in (part.parent_megabytes, part.workers_megabytes)),
+        ]
+        for long in bench.longs
+        for place, part in enumerate(long.stretches)
+    ]  # fmt: skip
+    header = ["sampler", "trials", "ms a trial", "MB, parent", "MB, workers"]
+    yield from _part("A long run of a tiny network, wall time and memory", header, rows)
+
+
+def _found(bench: Bench) -> Iterator[RenderableType]:
+    rows = [
+        [
+            f.data, str(f.trials), f.contender, f"{f.best:.4f}", _percent(f.worse), f"{f.seconds:.1f}",
+            _percent(f.worse_by_then), f"{100 * f.epochs:.0f} %",
+        ]
+        for f in bench.found
+    ]  # fmt: skip
+    header = ["data", "trials", "search", "best", "beside ours", "s", "when ours is done", "epochs"]
+    yield from _part("What is found: the lowest validation loss, medians over seeds", header, rows)
+    if rows:
+        yield Text("  beside ours: how much higher, mean over the seeds in pairs, and its 95 % interval", style="dim")
+
+
+def _percent(difference: Difference | None) -> str:
+    if difference is None:
+        return ""
+    mean, low, high = (100 * part for part in (difference.mean, difference.low, difference.high))
+    return f"{mean:+.1f} % ({low:+.1f} to {high:+.1f})"
+
+
 def _targets(bench: Bench) -> Iterator[RenderableType]:
     rows = [
         [
@@ -183,6 +218,8 @@ def data(bench: Bench) -> dict[str, Any]:
         "parent": {p.sampler: _parent_data(asdict(p)) for p in bench.parents},
         "whole": {whole.sampler: _flat(asdict(whole), "sampler") for whole in bench.wholes},
         "help_seconds": bench.help_seconds,
+        "long": {long.sampler: asdict(long)["stretches"] for long in bench.longs},
+        "quality": [asdict(found) for found in bench.found],
         "targets": [_target_data(target) for target in targets(bench)],
     }
 

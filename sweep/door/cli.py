@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,7 +71,13 @@ def run(
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="a Dask scheduler")] = None,
     storage: Annotated[str | None, typer.Option(metavar="PATH_OR_URL", help="a journal file or a database")] = None,
     sampler: Annotated[
-        str | None, typer.Option(metavar="NAME", help="who proposes: tpe, random, ...; a wrong name lists all")
+        str | None, typer.Option(metavar="NAME", help="who proposes: tpe, random, optuna:...; a wrong name lists all")
+    ] = None,
+    pruner: Annotated[
+        str | None, typer.Option(metavar="NAME", help="who stops hopeless trials early: none, halving or median")
+    ] = None,
+    start_from: Annotated[
+        str | None, typer.Option("--from", metavar="RUN", help="begin with the best configurations of another run")
     ] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="ask no more trials after this")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show arms, trials, memory and time; run nothing")] = False,
@@ -83,14 +88,16 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run a study, or go on with it: what an earlier run has finished counts."""
-    from sweep.door import api
-
     if dry_run:
-        _dry_run(api.resolve(study, trials=trials, seed=seed, sampler=sampler, storage=storage), workers, as_json)
+        from sweep.door import api
+
+        spec = api.resolve(study, trials=trials, seed=seed, sampler=sampler, pruner=pruner, storage=storage)
+        _dry_run(spec, workers, as_json)
         return
     options = {
         "trials": trials, "workers": workers, "seed": seed, "backend": backend, "scheduler": scheduler,
-        "storage": storage, "sampler": sampler, "timeout": timeout, "fresh": fresh, "runs": runs,
+        "storage": storage, "sampler": sampler, "pruner": pruner, "start_from": start_from, "timeout": timeout,
+        "fresh": fresh, "runs": runs,
     }  # fmt: skip
     result = _run_watched(study, options, quiet=quiet or as_json, verbose=verbose)
     _show(result, study, as_json=as_json, quiet=quiet)
@@ -98,31 +105,40 @@ def run(
 
 def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: bool) -> Any:
     """Run with progress on stderr (unless quiet), and with signals turned into a clean stop."""
-    from sweep.door import api
     from sweep.door.signals import Stopper
-    from sweep.door.terminal import LiveLine
-    from sweep.learning import executors
 
     console = _err()
-    if executors.warning and not quiet:
-        console.print(f"sweep: warning: {executors.warning}", soft_wrap=True)
+
+    def say(text: str) -> None:
+        console.print(f"sweep: {text}", soft_wrap=True)
+
+    options["warn"] = lambda text: say(f"warning: {text}")
     if verbose:
-        console.print(
-            f"sweep: study {study}, run folders in {options['runs']}, backend {options['backend']}", soft_wrap=True
-        )
-    line = LiveLine(console)
-    if not quiet:
-        options["notify"] = line.notify
+        say(f"study {study}, run folders in {options['runs']}, backend {options['backend']}")
     hint = f"everything finished is saved; go on with: python -m sweep run {study}"
-    with Stopper(lambda text: console.print(f"sweep: {text}", soft_wrap=True)) as stopper:
+    with Stopper(say) as stopper:
         try:
-            with nullcontext() if quiet else line.shown():
-                result = api.run(study, **options, stopping=stopper.stopping)
+            result = _run_shown(study, options | {"stopping": stopper.stopping}, console, quiet=quiet)
         except KeyboardInterrupt as error:
             raise Interrupted(f"stopped; {hint}", stopper.received or 2) from error
         if stopper.received is not None:
             raise Interrupted(f"stopped after the running jobs; {hint}", stopper.received)
     return result
+
+
+def _run_shown(study: str, options: dict[str, Any], console: Console, *, quiet: bool) -> Any:
+    """Run with progress on stderr, unless quiet. What takes time to import is imported here: signals are watched."""
+    from sweep.door import api
+    from sweep.door.terminal import LiveLine
+    from sweep.learning import executors
+
+    if quiet:
+        return api.run(study, **options)
+    if executors.warning:
+        options["warn"](executors.warning)
+    line = LiveLine(console)
+    with line.shown():
+        return api.run(study, **options, notify=line.notify)
 
 
 def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
@@ -300,7 +316,9 @@ def verify(
 def bench(
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="PART", help="kernel, curve, peers, asks, parent or whole; may be repeated"),
+        typer.Option(
+            "--only", metavar="PART", help="kernel, curve, peers, asks, parent, whole, long or quality; may be repeated"
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="few rounds and short studies: rough numbers, soon")] = False,
     as_json: AsJson = False,

@@ -20,7 +20,7 @@ from typing import Any
 import tomli_w
 from filelock import FileLock, Timeout
 
-from sweep.errors import UsageError
+from sweep.errors import UsageError, reason
 from sweep.results.files import replacing
 from sweep.search import spec as specs
 from sweep.search.spec import Spec
@@ -55,7 +55,7 @@ class RunFolder:
         """Check that the folder is new or belongs to this study.
 
         Another total of trials or another wording of the question is no difference; the storage is that of the earlier
-        run unless the new one names its own.
+        run unless the new one names its own, and so are the configurations to start with.
 
         Returns
         -------
@@ -65,9 +65,8 @@ class RunFolder:
         if not self.exists():
             return spec
         before = self.spec()
-        if not spec.study.storage:
-            update = {"storage": before.study.storage}
-            spec = spec.model_copy(update={"study": spec.study.model_copy(update=update)})
+        kept = {key: getattr(before.study, key) for key in ("storage", "start") if not getattr(spec.study, key)}
+        spec = spec.model_copy(update={"study": spec.study.model_copy(update=kept)})
         changed = differences(before.resolved(), spec.resolved())
         for free in ("study.trials", "study.question"):
             changed.pop(free, None)
@@ -94,7 +93,10 @@ class RunFolder:
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
             number += 1
-        self.path.rename(aside)
+        try:
+            self.path.rename(aside)
+        except OSError as error:
+            raise _unwritable(aside, error) from error
         return aside
 
     @contextmanager
@@ -109,9 +111,7 @@ class RunFolder:
                 f"{self.path}: another process is running this study: wait for it, or use another --runs folder"
             ) from error
         except OSError as error:
-            raise UsageError(
-                f"{self.path}: cannot be written: {error.strerror}: choose another --runs folder"
-            ) from error
+            raise _unwritable(self.path, error) from error
         try:
             yield
         finally:
@@ -119,7 +119,7 @@ class RunFolder:
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{path}: cannot be written: {error.strerror}: choose another --runs folder")
+    return UsageError(f"{path}: cannot be written: {reason(error)}: mend that or choose another --runs folder")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:

@@ -19,6 +19,7 @@ from sweep.learning.hyper import Array, telling
 from sweep.learning.schedule import Schedule, State
 from sweep.learning.splits import prepare
 from sweep.learning.training import train
+from sweep.search import fitting
 from sweep.search.spec import Spec
 
 HELP = "Enter: one more epoch   5: five more   /2, *3: change the rate   =0.01: set it   q: end here"
@@ -134,6 +135,7 @@ def steer(spec: Spec, configuration: Configuration, ask: Callable[[str], str], s
 
     say(HELP)
     data = prepare(spec.source(), spec.study.seed)
+    fitting.check(spec, data)
     chosen = Configuration(configuration.learning_rate, configuration.optimizer, ByHand())
     try:
         train([chosen], data, settings, spec.study.seed)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sweep.search.planning import Plan
     from sweep.search.records import Progress
 
+STATES = ("complete", "diverged", "pruned", "failed", "running")
 LIBRARY_NAMES = {"torch": "PyTorch", "keras": "Keras 3", "optax": "Optax"}
 PLAIN_SECONDS = 5.0  # between two progress lines when stderr is not a terminal
 
@@ -68,6 +69,7 @@ def progress_line(progress: Progress) -> str:
     if progress.best is not None:
         parts.append(f"best {number(progress.best)} ({progress.best_arm})")
     parts.append(f"{progress.diverged} diverged")
+    parts += [f"{count} {name}" for name, count in (("pruned", progress.pruned), ("failed", progress.failed)) if count]
     if rate:
         parts.append(f"{duration((progress.total - progress.done) / rate)} left")
     return "  ".join(parts)
@@ -94,6 +96,8 @@ def duration(seconds: float) -> str:
 
 def summary_data(result: Result) -> dict[str, Any]:
     """The summary as plain data: what ``--json`` prints."""
+    from sweep.search.databases import shown
+
     trials = result.trials
     arms = result.arms
     return {
@@ -101,11 +105,12 @@ def summary_data(result: Result) -> dict[str, Any]:
         "study": result.spec.study.name,
         "question": result.spec.study.question,
         "folder": str(result.folder),
-        "storage": result.spec.study.storage or str(result.folder / "journal.log"),
+        "storage": shown(result.spec.study.storage or str(result.folder / "journal.log")),
         "trials": {
             "total": result.spec.study.trials,
-            **{state: int((trials["state"] == state).sum()) for state in ("complete", "diverged", "pruned", "running")},
+            **{state: int((trials["state"] == state).sum()) for state in STATES},
         },
+        "pruning": result.pruning,
         "objective": result.spec.study.objective,
         "best": _plain(result.best),
         "arms": [_plain(row) for row in arms.to_dict("records")],
@@ -144,9 +149,17 @@ def summary(result: Result, command: str, *, elsewhere: bool = False) -> Group:
 def _headline(result: Result) -> Iterator[RenderableType]:
     study, trials = result.spec.study, result.trials
     yield Text(f"{study.name}: {study.question}" if study.question else study.name, style="bold")
-    counts = [f"{int((trials['state'] == s).sum())} {s}" for s in ("complete", "diverged", "pruned", "running")]
+    counts = [f"{int((trials['state'] == state).sum())} {state}" for state in STATES]
     shown = ", ".join(c for c in counts if not c.startswith("0 "))
     yield Text(f"{len(trials)} of {study.trials} trials: {shown or 'none yet'}")
+    pruning = result.pruning
+    if pruning:
+        after = " and ".join(map(str, pruning["rungs"]))
+        saved = f"{100 * pruning['share_saved']:.0f} % of the epochs saved"
+        yield Text(f"Pruner {pruning['pruner']}, after {after} of {result.spec.network.epochs} epochs: {saved}")
+    for rung, count in pruning.get("not_judged", {}).items():
+        if count:
+            yield Text(f"  not judged after {rung}: {count} trials whose rate had not moved yet", style="dim")
 
 
 def _best(result: Result) -> Iterator[RenderableType]:

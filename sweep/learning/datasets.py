@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sweep.errors import DataError, UsageError, unknown
+from sweep.learning import memory
 from sweep.learning.hyper import Array
 
 if TYPE_CHECKING:  # pandas takes half a second to import, and only tables with text need it
@@ -27,6 +28,9 @@ if TYPE_CHECKING:  # pandas takes half a second to import, and only tables with 
 Task = Literal["classification", "regression"]
 
 MOST_CLASSES = 20  # a whole-number target with more values than this is taken for a number
+LARGEST = 1e100  # its square is far from overflowing when it is standardised
+_TOO_LARGE = f"have values that are not numbers up to {LARGEST:g}"
+_COPIES = 3  # of a data set at the least: as it is loaded, scaled, and in the network's layout
 MOST_CATEGORIES = 100  # a text column with more values than this is taken for a mistake (a name, a key)
 
 
@@ -63,13 +67,28 @@ def _generated(name: str, task: Task, **defaults: Any) -> Callable[..., Table]:
 
         function = getattr(datasets, f"make_{name}")
         _check_arguments(f"make_{name}", function, arguments)
+        known = {"n_samples": 100, "n_features": 20, **defaults, **arguments}
+        _check_size(f"[data.arguments] for make_{name}", known["n_samples"], known["n_features"])
         try:
-            features, target = function(**{"random_state": 0, **defaults, **arguments})
-        except (TypeError, ValueError) as error:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                features, target = function(**{"random_state": 0, **defaults, **arguments})
+        except Exception as error:  # whatever it is, the arguments are at fault
             raise UsageError(f"[data.arguments] for make_{name}: {_one_line(error)}") from error
+        for what, values in (("features", features), ("targets", target)):
+            if not (np.abs(values) <= LARGEST).all():  # NaN neither
+                raise UsageError(f"[data.arguments] for make_{name}: {what} {_TOO_LARGE}")
         return Table(features, target, task)
 
     return make
+
+
+def _check_size(where: str, samples: Any, features: Any) -> None:
+    """Raise `UsageError` for more numbers than fit into memory; wrong types are for scikit-learn to refuse."""
+    sizes = (*samples, features) if isinstance(samples, tuple) else (samples, features)
+    if all(isinstance(size, int) and size > 0 for size in sizes):
+        numbers = sum(sizes[:-1]) * features
+        memory.check(_COPIES * 8 * numbers, f"{where}: {memory.shortened(sum(sizes[:-1]))} samples", "ask for fewer")
 
 
 def _downloaded(name: str, task: Task) -> Callable[[], Table]:
@@ -247,8 +266,11 @@ def _check_feature(column: pd.Series, where: str) -> None:
 
 
 def _refuse_infinite(column: pd.Series, where: str) -> None:
-    if not np.isfinite(column.to_numpy(dtype=float)).all():
+    values = column.to_numpy(dtype=float)
+    if not np.isfinite(values).all():
         raise DataError(f"{where} {column.name!r} has infinite values: replace them first")
+    if not (np.abs(values) <= LARGEST).all():
+        raise DataError(f"{where} {column.name!r} has values beyond {LARGEST:g}: replace them first")
 
 
 def _check_kind(column: pd.Series, where: str) -> None:

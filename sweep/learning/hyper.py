@@ -124,6 +124,18 @@ class Fixed:
 Search = Range | Choices | Fixed
 
 
+def contains(search: Search, value: Any) -> bool:
+    """Whether a value is one that the search may give."""
+    match search:
+        case Fixed(fixed):
+            return bool(value == fixed)
+        case Choices(values):
+            return value in values
+        case Range(low, high, _, integer):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return number and low <= value <= high and not (integer and value != int(value))
+
+
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
     """One field of a schedule or an optimizer, as the rest of the program sees it.

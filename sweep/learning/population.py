@@ -128,6 +128,24 @@ class _ScheduleGroup:
     state: ScheduleState
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One trial between two epochs: what its training goes on from.
+
+    Attributes
+    ----------
+    parameters : array, shape (replicates, parameters)
+    optimizer : tuple of arrays, shape (replicates, parameters)
+        The state of the optimizer; None where it is not used.
+    schedule : tuple of arrays, shape (replicates, 1)
+        The state of the schedule.
+    """
+
+    parameters: Array
+    optimizer: State
+    schedule: ScheduleState
+
+
 class Population:
     """Trials stacked: networks, optimizer state and schedule state, sorted by optimizer.
 
@@ -168,14 +186,30 @@ class Population:
         `losses` are the validation and the training loss of each replicate before training, shape ``(replicates,)``.
         `compiled` chooses the executor of the updates, see `sweep.learning.executors.update_function`.
         """
-        kinds = [_kind(c.optimizer) for c in configurations]
-        trials = np.array(sorted(range(len(kinds)), key=kinds.__getitem__))
+        trials = _by_kind(configurations)
         parameters = np.tile(initial, (len(trials), 1))
         network = StackedNetwork(architecture, parameters, len(initial), compiled)
         population = cls(trials, configurations, network, compiled)
         validation, training = (np.tile(loss, len(trials))[:, None] for loss in losses)
         population._group(validation, training)
         population._last = population.rates(np.zeros(2), np.zeros(2))[:, :1], np.zeros(1)
+        return population
+
+    @classmethod
+    def paused(
+        cls,
+        configurations: Sequence[Configuration],
+        architecture: Architecture,
+        snapshots: Sequence[Snapshot],
+        compiled: bool | None = None,
+    ) -> Population:
+        """Stack trials as they were in their snapshots, one for each configuration."""
+        trials = _by_kind(configurations)
+        ordered = [snapshots[trial] for trial in trials]
+        parameters = np.concatenate([snapshot.parameters for snapshot in ordered])
+        network = StackedNetwork(architecture, parameters, len(snapshots[0].parameters), compiled)
+        population = cls(trials, configurations, network, compiled)
+        population._restore(ordered)
         return population
 
     def _rows(self) -> list[Configuration]:
@@ -245,24 +279,49 @@ class Population:
             losses = validation[group.rows, None], training[group.rows, None]
             group.state = group.rule.observe(group.state, *losses)
 
+    def snapshots(self) -> list[Snapshot]:
+        """Every trial as it is now, in the order of `trials`; the arrays are views."""
+        replicates = self.network.replicates
+        schedules = {
+            group.rows[first]: tuple(slot[first : first + replicates] for slot in group.state)
+            for group in self._schedules
+            for first in range(0, len(group.rows), replicates)
+        }
+        found = []
+        for group in self.optimizers:
+            for first in range(0, group.rows.stop - group.rows.start, replicates):
+                own = slice(first, first + replicates)
+                state = tuple(None if slot is None else slot[own] for slot in group.state)
+                found.append(Snapshot(group.parameters[own], state, schedules[group.rows.start + first]))
+        return found
+
+    def _restore(self, snapshots: Sequence[Snapshot]) -> None:
+        """Form the groups, with the state of the snapshots, which are in the order of `trials`."""
+        replicates = self.network.replicates
+        self._group(*(np.zeros((self.network.rows, 1)),) * 2)
+        for group in self.optimizers:
+            held = snapshots[group.rows.start // replicates : group.rows.stop // replicates]
+            group.state = tuple(_joined(slots) for slots in zip(*(s.optimizer for s in held), strict=True))
+        for schedule in self._schedules:
+            held = [snapshots[row // replicates] for row in schedule.rows[::replicates]]
+            schedule.state = tuple(np.concatenate(slots) for slots in zip(*(s.schedule for s in held), strict=True))
+
     def keep(self, which: Array) -> None:
         """Let go of all trials but those that `which` marks, shape ``(trials,)``; states move with their rows."""
         rows = np.repeat(which, self.network.replicates)
-        optimizers, schedules = self.optimizers, self._schedules
+        kept = [snapshot for snapshot, stays in zip(self.snapshots(), which, strict=True) if stays]
         self._last = self._last[0][rows], self._last[1]
-        kept = self.network.parameters[rows]
-        self.network = replace(self.network, parameters=kept)
+        self.network = replace(self.network, parameters=self.network.parameters[rows])
         self.trials = self.trials[which]
         self.optimizers, self._schedules = [], []
-        if not len(self.trials):
-            return
-        self._group(*(np.zeros((len(kept), 1)),) * 2)
-        states = {g.kind: _kept(g.state, rows[g.rows]) for g in optimizers}
-        for optimizer in self.optimizers:
-            optimizer.state = states[optimizer.kind]
-        held = {type(g.rule): tuple(slot[rows[g.rows]] for slot in g.state) for g in schedules}
-        for schedule in self._schedules:
-            schedule.state = held[type(schedule.rule)]
+        if kept:
+            self._restore(kept)
+
+
+def _by_kind(configurations: Sequence[Configuration]) -> Array:
+    """The trials in the order in which a population has them."""
+    kinds = [_kind(c.optimizer) for c in configurations]
+    return np.array(sorted(range(len(kinds)), key=kinds.__getitem__))
 
 
 def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
@@ -271,5 +330,7 @@ def _kind(optimizer: Optimizer) -> tuple[Any, ...]:
     return optimizer.name, unused, bool(optimizer.weight_decay)
 
 
-def _kept(state: State, rows: Array) -> State:
-    return tuple(None if slot is None else slot[rows] for slot in state)
+def _joined(slots: Sequence[Array | None]) -> Array | None:
+    """One array of state from those of several trials, or none."""
+    held = [slot for slot in slots if slot is not None]
+    return np.concatenate(held) if held else None

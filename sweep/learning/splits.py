@@ -109,6 +109,8 @@ def named(name: str, arguments: Mapping[str, Any] | None = None, **options: Any)
 
 
 def _hashable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        value = list(value.items())  # no data set takes one: it will say so
     return tuple(_hashable(v) for v in value) if isinstance(value, list | tuple) else value
 
 

@@ -8,9 +8,8 @@ else. Rows never meet in a sum, shapes do not decide the order of one, and a div
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,14 +19,13 @@ from sweep.learning.functions import sum_first
 from sweep.learning.hyper import Array
 from sweep.learning.machine import steady
 from sweep.learning.network import Architecture, StackedNetwork
-from sweep.learning.population import Population
-from sweep.learning.splits import Data, Part
+from sweep.learning.population import Population, Snapshot
+from sweep.learning.samples import Samples
+from sweep.learning.splits import Data
 from sweep.learning.streams import stream
 
-EVALUATION_BLOCK = 256  # samples evaluated at once
 CACHE = 5 * 2**20  # bytes that a population may touch in a step, see `Settings.population`
 MOST_ROWS = 128
-GATHERED_STEPS = 8  # minibatches gathered at once: cheaper than one by one, and they stay in the cache
 ROUNDING = 1e-4  # a loss is above another if by more than this share: with one step an epoch the first equals the start
 
 
@@ -90,6 +88,8 @@ class Training:
         The epoch after which a trial was found diverged; -1: it was not.
     parameters : array, shape (T, R, parameters)
         At the end.
+    paused : Pause, optional
+        What the trials go on from that have not stopped, if the training was to end before its last epoch.
     """
 
     learning_rate: Array
@@ -99,6 +99,26 @@ class Training:
     epochs: Array
     diverged_at: Array
     parameters: Array
+    paused: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Trials between two epochs.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs trained.
+    start : tuple of two arrays, shape (replicates,)
+        The training and the validation loss before training.
+    trials : mapping
+        Which trial, by its place in the configurations, to its snapshot.
+    """
+
+    epoch: int
+    start: tuple[Array, Array]
+    trials: Mapping[int, Snapshot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +153,8 @@ def train(
     script: Script | None = None,
     watch: Watch | None = None,
     compiled: bool | None = None,
+    begin: Pause | None = None,
+    until: int | None = None,
 ) -> Training:
     """Train all configurations together, as one array program.
 
@@ -155,6 +177,11 @@ def train(
         Called with the number of epochs trained and the population, before training and after each epoch.
     compiled : bool, optional
         The executor of the updates; no result depends on it. Left out: compiled, if numba is there.
+    begin : Pause, optional
+        Go on from there: one snapshot for each configuration. Other trials may have been beside them, or none. Curves
+        are NaN before that epoch.
+    until : int, optional
+        The epoch to pause after. Left out: the last.
 
     Returns
     -------
@@ -171,15 +198,17 @@ def train(
     if script:
         _check(script, data, settings)
     with steady():
-        loop = _Loop(configurations, data, settings, script or _drawn(data, settings, seed), script is None, compiled)
-        for epoch in range(settings.epochs + 1):
-            if epoch:
+        plan = script or _drawn(data, settings, seed)
+        loop = _Loop(configurations, data, settings, plan, begin, compiled)
+        last = settings.epochs if until is None else until
+        for epoch in range(loop.epoch, last + 1):
+            if epoch > loop.epoch:
                 loop.run_epoch(epoch)
             if not len(loop.population.trials):
                 break
             if watch:
                 watch(epoch, loop.population)
-        return loop.finish()
+        return loop.finish(last)
 
 
 def _check(script: Script, data: Data, settings: Settings) -> None:
@@ -223,7 +252,7 @@ class _Loop:
         data: Data,
         settings: Settings,
         plan: Script | _Drawn,
-        stopping: bool,
+        begin: Pause | None,
         compiled: bool | None,
     ) -> None:
         self.settings = settings
@@ -231,10 +260,14 @@ class _Loop:
         self.training = Samples.of(data.train, settings.dtype)
         self.validation = Samples.of(data.validation, settings.dtype)
         self.plan = plan
-        self.stopping = stopping
+        self.stopping = not isinstance(plan, Script)
         self.compiled = compiled
         self.result = self._empty(len(configurations))
-        self._start(configurations)
+        self.epoch = 0  # trained before
+        if begin:
+            self._go_on(configurations, begin)
+        else:
+            self._start(configurations)
 
     def _empty(self, trials: int) -> Training:
         shape = (trials, self.settings.replicates, self.settings.epochs + 1)
@@ -263,6 +296,16 @@ class _Loop:
         self.result.train_loss[:, :, 0] = self.start_train
         self.result.validation_loss[:, :, 0] = loss
         self.result.validation_error[:, :, 0] = error
+
+    def _go_on(self, configurations: Sequence[Configuration], begin: Pause) -> None:
+        """Build the population from the snapshots; draw what the epochs before have used of the plan."""
+        self.epoch = begin.epoch
+        self.start_train, self.start_loss = begin.start
+        snapshots = [begin.trials[place] for place in range(len(configurations))]
+        self.population = Population.paused(configurations, self.architecture, snapshots, self.compiled)
+        self.result.epochs[:] = begin.epoch
+        for epoch in range(1, begin.epoch + 1):
+            self.plan.order(epoch)
 
     def run_epoch(self, epoch: int) -> None:
         """Train one epoch, evaluate, record, and let go of what has diverged."""
@@ -309,57 +352,10 @@ class _Loop:
         shape = (len(population.trials), *self.result.parameters.shape[1:])
         self.result.parameters[population.trials[which]] = population.network.parameters.reshape(shape)[which]
 
-    def finish(self) -> Training:
-        """Collect the parameters of the trials that are still there."""
+    def finish(self, last: int) -> Training:
+        """Collect the parameters of the trials that are still there; what they go on from, if there is more to come."""
         self._save(np.ones(len(self.population.trials), bool))
-        return self.result
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """One part of a data set in the network's layout and precision.
-
-    `inputs` has shape ``(samples, inputs + 1)``, the last column being 1; `targets` ``(samples, outputs)``; `variance`
-    is that of each target over this part.
-    """
-
-    inputs: Array
-    targets: Array
-    variance: Array
-
-    @classmethod
-    def of(cls, part: Part, dtype: str) -> Samples:
-        """Lay a part out."""
-        inputs = np.concatenate([part.inputs, np.ones((len(part), 1))], axis=1)
-        variance = np.maximum(part.targets.var(axis=0), np.finfo(np.float32).tiny)
-        return cls(inputs.astype(dtype), part.targets.astype(dtype), variance.astype(dtype))
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array]]:
-        """Walk samples in `order`, shape ``(replicates, samples)``.
-
-        Yields several at a time: the number of the first, their inputs ``(steps, replicates, batch, inputs + 1)`` and
-        targets ``(steps, outputs, replicates, batch)``. To gather them together is cheaper than one by one.
-        """
-        samples = order.shape[1]
-        whole = samples // batch * batch
-        starts = [*range(0, whole, batch * GATHERED_STEPS), *([whole] if whole < samples else [])]
-        for start, stop in pairwise([*starts, samples]):
-            chosen = order[:, start:stop].reshape(len(order), -1, min(batch, stop - start))
-            inputs = self.inputs.take(chosen.transpose(1, 0, 2), axis=0)
-            targets = np.ascontiguousarray(self.targets.take(chosen, axis=0).transpose(1, 3, 0, 2))
-            yield start // batch, inputs, targets
-
-    def evaluate(self, network: StackedNetwork) -> tuple[Array, Array]:
-        """Mean loss and mean error of each row over all samples, both of shape ``(rows,)``, summed in float64."""
-        loss, error = np.zeros(network.rows), np.zeros(network.rows)
-        for start in range(0, len(self), EVALUATION_BLOCK):
-            block = slice(start, start + EVALUATION_BLOCK)
-            inputs = self.inputs[block][None]
-            targets = np.ascontiguousarray(self.targets[block].T)[:, None]
-            losses, errors = network.evaluate(inputs, targets, self.variance)
-            loss += losses.sum(axis=1, dtype=float)
-            error += errors.sum(axis=1, dtype=float)
-        return loss / len(self), error / len(self)
+        if last == self.settings.epochs:
+            return self.result
+        trials = dict(zip(self.population.trials.tolist(), self.population.snapshots(), strict=True))
+        return replace(self.result, paused=Pause(last, (self.start_train, self.start_loss), trials))

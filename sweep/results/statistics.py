@@ -16,7 +16,7 @@ from sweep.search.space import Arm, Space
 
 EDGE = 0.02  # of a range (of its logarithm, where searched so): a best value within that of an end counts as at the end
 MANY_DIVERGED = 0.2  # of the finished trials
-STATES_FINISHED = ("complete", "diverged", "pruned")
+STATES_FINISHED = ("complete", "diverged", "pruned", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,18 @@ def arms(trials: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["objective", "optimizer", "schedule"], ignore_index=True)
 
 
+def share_saved(trials: pd.DataFrame, epochs: int) -> float:
+    """The share of epochs that pruning saved, of all that the finished trials would have been trained without it."""
+    done = finished(trials)
+    saved = epochs * (done["state"] == "pruned").sum() - done.loc[done["state"] == "pruned", "epochs"].sum()
+    spent = done["epochs"].sum()
+    return float(saved / (spent + saved)) if saved else 0.0
+
+
 def findings(trials: pd.DataFrame, curves: pd.DataFrame, space: Space) -> list[Finding]:
     """Everything worth a warning."""
     best = best_trial(trials)
-    found = list(_diverged(trials))
+    found = [*_diverged(trials), *_failed(trials)]
     if best is not None:
         found += [*_at_edge(best, space), *_never_fired(best, curves)]
     return found
@@ -78,6 +86,13 @@ def _diverged(trials: pd.DataFrame) -> Iterator[Finding]:
         advice += f"; half of the trials that trained had a rate below {alive.median():.2g}"
     share = 100 * len(bad) / len(done)
     yield Finding("many diverged", f"{len(bad)} of {len(done)} trials diverged ({share:.0f} %)", advice)
+
+
+def _failed(trials: pd.DataFrame) -> Iterator[Finding]:
+    failed = trials.loc[trials["state"] == "failed", "number"].tolist()
+    if failed:
+        evidence = f"{len(failed)} trials failed, for their workers died: {', '.join(map(str, failed[:5]))}"
+        yield Finding("failed", evidence + (", ..." if len(failed) > 5 else ""), "use fewer --workers: memory ran out")
 
 
 def _at_edge(best: pd.Series, space: Space) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 Each is a folder of Parquet parts, one part a generation; ``pandas.read_parquet`` opens the folder as one table, at any
 moment: a part is written beside and renamed into its place. So writing costs the same however many trials there are.
 
-``trials``, one row a trial: `number`, `state` (running, complete, diverged, pruned), `objective`, `optimizer`,
+``trials``, one row a trial: `number`, `state` (running, complete, diverged, pruned, failed), `objective`, `optimizer`,
 `schedule`, `learning_rate`, one column for each other hyperparameter (``optimizer.decay``, ...; null where it does not
 apply), `validation_loss`, `validation_error`, `train_loss` (after the last epoch, mean over replicates), `epochs`,
 `diverged_at`, `seed`, `generation`, `seconds` (its share of its population's time), `started`, `finished` (UTC).
@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweep.errors import SweepError, UsageError, unknown
+from sweep.errors import UsageError, reason, unknown, unwritable
 from sweep.learning.training import Training
 from sweep.results.files import replacing
 from sweep.search.records import Curves, Record
@@ -94,7 +94,7 @@ class Tables:
             pq.write_table(schema.empty_table(), beside / self._part(name, 0).name)
             os.replace(beside, self.folder / f"{name}.parquet")
         except OSError as error:
-            raise _unwritable(self.folder / f"{name}.parquet", error) from error
+            raise unwritable(self.folder / f"{name}.parquet", error) from error
 
     def _merge(self, name: str, generation: int, new: pa.Table) -> None:
         path = self._part(name, generation)
@@ -116,14 +116,7 @@ class Tables:
             with replacing(path) as beside:
                 pq.write_table(table, beside)
         except OSError as error:
-            raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> SweepError:
-    return SweepError(
-        f"{path}: cannot be written: {error.strerror or error}: make room or mend the folder, then run again; "
-        "what was recorded before is safe"
-    )
+            raise unwritable(path, error) from error
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -222,4 +215,4 @@ def export(frame: pd.DataFrame, path: Path) -> None:
         with replacing(path) as beside:
             EXPORTS[path.suffix](frame, beside)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}: choose another place") from error
+        raise UsageError(f"{path}: cannot be written: {reason(error)}: choose another place") from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from sweep.errors import unknown
 from sweep.learning.hyper import Choices, Fixed, Hyperparameter, Range, Search, hyperparameters
-from sweep.search.space import Constants
+
+Constants = Mapping[str, Search | tuple[Search, ...]]  # field -> where to search it; a tuple for a vector field
 
 _RANGE_KEYS = ("low", "high", "log", "integer")
 _FLAG_FORMS = "true, false or [false, true]"
@@ -93,9 +95,9 @@ def parse_entry(key: str, parameter: Hyperparameter, given: Any) -> Search:
     if isinstance(given, list):
         for element in given:
             _legal(key, parameter, element)
-        if not given or len(set(given)) < len(given):
-            raise ValueError(f"{key} = {given}: must be a list of different values, at least one")
         values = tuple(_plain(parameter, value) for value in given)
+        if not given or len(set(values)) < len(given):  # also 1 and 1.0, and whole numbers that no float tells apart
+            raise ValueError(f"{key} = {given}: must be a list of different values, at least one")
         return Choices(values) if len(values) > 1 else Fixed(values[0])
     _legal(key, parameter, given)
     return Fixed(_plain(parameter, given))
@@ -133,6 +135,8 @@ def _range(key: str, parameter: Hyperparameter, given: Mapping[str, Any]) -> Sea
 def _legal(key: str, parameter: Hyperparameter, value: Any) -> None:
     if (isinstance(value, bool) and not parameter.flag) or not isinstance(value, int | float):
         raise ValueError(f"{key} = {value!r}: must be {_FLAG_FORMS if parameter.flag else _FORMS}")
+    if abs(value) > sys.float_info.max and isinstance(value, int):  # it cannot even be compared
+        raise ValueError(f"{key}: a whole number of {len(str(abs(value)))} digits: must be below 1e308")
     if not parameter.domain.contains(value):
         raise ValueError(f"{key} = {value}: must obey {parameter.domain.rule(parameter.name)}")
 

@@ -32,23 +32,29 @@ class Parzen:
         For each dimension how many choices it has; 0: it is a number.
     widths : array, shape (dimensions,)
         Of the kernels of numbers.
+    log_weights : array, shape (trials + 1,)
+        Of the kernels; the last is the wide one's.
     """
 
     centres: Array
     choices: Sequence[int]
     widths: Array
+    log_weights: Array
 
     @classmethod
-    def of(cls, centres: Array, choices: Sequence[int]) -> Parzen:
-        """The density of some trials: the more there are, and the closer together, the narrower its kernels."""
+    def of(cls, centres: Array, choices: Sequence[int], weights: Array | None = None) -> Parzen:
+        """The density of some trials, the narrower its kernels the more there are; each weighs 1 unless told."""
         trials, dimensions = centres.shape
         rate = max(trials, 1) ** (-1 / (dimensions + 4))  # Scott 1992, eq. 6.42
         finest = 1 / min(FINEST, trials + 1)
         widths = np.full(dimensions, max(WIDEST * rate, finest))
-        return cls(centres, choices, widths)
+        log_weights = np.zeros(trials + 1)
+        if weights is not None:
+            log_weights[:-1] = np.log(weights)
+        return cls(centres, choices, widths, log_weights)
 
     def log_kernels(self, points: Array, dimensions: Sequence[int]) -> Array:
-        """The logarithm of each kernel at each point, in some dimensions; the last kernel is the wide one.
+        """The logarithm of each kernel at each point, without its weight, in some dimensions; the last is the wide one.
 
         `points` has shape ``(points, len(dimensions))``, the result ``(points, trials + 1)``. A constant that is the
         same in every mixture over the same dimensions is left out.

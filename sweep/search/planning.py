@@ -9,9 +9,11 @@ import numpy as np
 import optuna
 
 from sweep.learning.configuration import Configuration
+from sweep.learning.samples import EVALUATION_BLOCK
 from sweep.learning.splits import Data, prepare
-from sweep.learning.training import EVALUATION_BLOCK, Settings, train
-from sweep.search.ledger import Asked, Ledger
+from sweep.learning.training import Settings, train
+from sweep.search import fitting
+from sweep.search.ledger import Asked, Ledger, reported
 from sweep.search.records import Curves, Record
 from sweep.search.samplers import Balanced, Joint
 from sweep.search.spec import Spec
@@ -52,6 +54,7 @@ def make(spec: Spec, workers: int) -> Plan:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data, settings, trials = prepare(spec.source(), spec.study.seed), spec.settings(), total_trials(spec)
+    fitting.check(spec, data)
     configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
     share = shares(configurations, workers, settings.replicates, settings.population(data))[0]
     training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)
@@ -88,7 +91,7 @@ def _in_memory(spec: Spec, kind: type[Joint]) -> Ledger:
     storage = optuna.storages.InMemoryStorage()
     study = optuna.create_study(storage=storage)
     sampler = kind(spec.space(), spec.study.seed, spec.study.generation or 1)
-    return Ledger(study, storage, sampler, spec.study.objective)
+    return Ledger(study, storage, sampler, spec.study.objective, reported(spec.network.epochs, spec.rungs()))
 
 
 def _training_seconds(chosen: list[Configuration], data: Data, settings: Settings, seed: int) -> float:
@@ -111,7 +114,7 @@ def _asking_seconds(spec: Spec, history: int) -> float:
     for number in range(-(-history // size) * size):
         _tell(ledger, ledger.ask(number, number // size), Curves(flat, flat, flat * (number % 7), flat))
     first = len(ledger.trials())
-    ledger.sampler = sampler_of(spec)
+    ledger.sampler = ledger.study.sampler = sampler_of(spec)
     started = time.perf_counter()
     for number in range(first, first + size):
         _tell(ledger, ledger.ask(number, first // size), Curves(flat, flat, flat, flat))

@@ -45,7 +45,8 @@ class Curves:
 class Record:
     """One trial as the tables hold it. A running trial has no objective, curves or times yet.
 
-    `state` is ``running``, ``complete`` or ``diverged``. Times are seconds since the epoch; `seconds` is the trial's
+    `state` is ``running``, ``complete``, ``pruned``, ``diverged`` or ``failed`` (its training cost several workers'
+    lives, and it has no objective and no curves). Times are seconds since the epoch; `seconds` is the trial's
     share of the time that its population took.
     """
 
@@ -70,6 +71,8 @@ class Progress:
     total: int
     done: int = 0
     diverged: int = 0
+    pruned: int = 0
+    failed: int = 0
     best: float | None = None
     best_arm: str = ""
     done_before: int = 0
@@ -91,6 +94,8 @@ class Progress:
         """Take a finished trial in."""
         self.done += 1
         self.diverged += record.state == "diverged"
+        self.pruned += record.state == "pruned"
+        self.failed += record.state == "failed"
         value = record.objective if record.state == "complete" else None
         if value is not None and (self.best is None or value < self.best):
             self.best, self.best_arm = value, record.configuration.arm

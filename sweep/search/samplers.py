@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,15 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from sweep.learning.hyper import Array, Choices, Fixed, Range, Search
+from sweep.learning.hyper import Array
 from sweep.learning.streams import integer_seed
+from sweep.search.combinations import everything, grid
 from sweep.search.scales import quantile
 from sweep.search.space import Arm, Space
+from sweep.search.stock import PREFIX, Stock
 from sweep.search.tpe import Proposer
 
 IN_FLIGHT = 2  # generations: one trains, one waits; a generation is asked before the one before it is known
-GRID_POINTS = 5  # numbers that a grid takes from a range
 
 
 class Joint(BaseSampler):
@@ -52,6 +53,10 @@ class Joint(BaseSampler):
         self.generation = generation
         self.union = space.distributions()
         self._fallback = RandomSampler(seed=seed)
+
+    def most(self) -> int | None:
+        """After how many trials there is nothing left to propose; None: never."""
+        return None
 
     @abstractmethod
     def parameters(self, study: Study, number: int) -> Mapping[str, Any]:
@@ -87,35 +92,25 @@ class Planned(Joint):
 
 
 class Grid(Planned):
-    """Every combination of a few values a hyperparameter, in an order shuffled by the seed, each once.
-
-    Choices are taken as they are, ranges at `GRID_POINTS` evenly spaced numbers (of the logarithm, where `log`).
-    """
+    """Every combination of a few values a hyperparameter, in an order shuffled by the seed, each once."""
 
     def __init__(self, space: Space, seed: int, generation: int) -> None:
         super().__init__(space, seed, generation)
-        self.levels = {arm: {n: grid_values(s) for n, s in space.entries(arm).items()} for arm in space.arms}
-        self.sizes = [math.prod(map(len, levels.values())) for levels in self.levels.values()]
+        self.combinations = grid(space)
         # An affine map modulo the size is a permutation when its factor shares no divisor with the size: a shuffle
         # that needs no list, however large the grid.
-        random, total = np.random.default_rng(integer_seed(seed, "sampler")), sum(self.sizes)
+        random, total = np.random.default_rng(integer_seed(seed, "sampler")), self.combinations.size
         self.offset = int(random.integers(total))
         self.factor = next(f for f in iter(lambda: int(random.integers(1, total + 1)), 0) if math.gcd(f, total) == 1)
 
+    def most(self) -> int | None:
+        """The size of the grid."""
+        return self.combinations.size
+
     def plan(self, number: int) -> Mapping[str, Any]:
         """The combination that stands at `number` in the shuffled order; after the last, the first again."""
-        total = sum(self.sizes)
-        index = (self.offset + self.factor * (number % total)) % total
-        ends = np.cumsum(self.sizes)
-        place = int(np.searchsorted(ends, index, side="right"))
-        arm = self.space.arms[place]
-        index -= int(ends[place]) - self.sizes[place]
-        chosen: dict[str, Any] = {"optimizer": arm.optimizer, "schedule": arm.schedule}
-        for name, values in self.levels[arm].items():
-            index, level = divmod(index, len(values))
-            if name in self.union:  # what is fixed is no parameter of the trial
-                chosen[name] = values[level]
-        return chosen
+        total = self.combinations.size
+        return self.combinations[(self.offset + self.factor * (number % total)) % total]
 
 
 class Tpe(Joint):
@@ -125,6 +120,11 @@ class Tpe(Joint):
         super().__init__(space, seed, generation)
         self._proposer = Proposer(space, seed, generation, lag=IN_FLIGHT - 1)
         self._proposed: tuple[int, list[dict[str, Any]]] = -1, []
+
+    def most(self) -> int | None:
+        """The number of configurations, if they can be counted: nothing is proposed twice."""
+        every = everything(self.space)
+        return None if every is None else every.size
 
     def parameters(self, study: Study, number: int) -> Mapping[str, Any]:
         """What is proposed for trial `number`."""
@@ -185,22 +185,11 @@ class Balanced(Random):
         return self.space.arms[number % len(self.space.arms)]
 
 
-def grid_values(search: Search) -> Sequence[float]:
-    """The values that a grid tries."""
-    match search:
-        case Fixed(value):
-            return (value,)
-        case Choices(values):
-            return values
-        case Range(low, high, log, integer):
-            spaced = np.geomspace(low, high, GRID_POINTS) if log else np.linspace(low, high, GRID_POINTS)
-            clipped = np.clip(spaced, low, high)  # geomspace may miss its own ends by a rounding
-            return tuple(dict.fromkeys(np.round(clipped).astype(int).tolist() if integer else clipped.tolist()))
-
-
-def grid_size(space: Space) -> int:
-    """How many combinations the grid of a space has."""
-    return sum(Grid(space, 0, 1).sizes)
+def sampler(name: str, space: Space, seed: int, generation: int) -> Joint | Stock:
+    """A sampler by its name: one of `SAMPLERS`, or ``optuna:NAME``."""
+    if name.startswith(PREFIX):
+        return Stock(name, space, seed)
+    return SAMPLERS[name](space, seed, generation)
 
 
 SAMPLERS: dict[str, type[Joint]] = {"tpe": Tpe, "random": Random, "qmc": Qmc, "grid": Grid}

@@ -17,11 +17,10 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.hyper import Choices, Fixed, Range, Search
+from sweep.learning.hyper import Choices, Fixed, Range, Search, contains
 from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedules import SCHEDULES
-
-Constants = Mapping[str, Search | tuple[Search, ...]]  # field -> where to search it; a tuple for a vector field
+from sweep.search.entries import Constants, written
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,20 @@ class Space:
         optimizer = OPTIMIZERS[arm.optimizer](**constants(arm.optimizer, self.optimizers))
         schedule = SCHEDULES[arm.schedule](**constants(arm.schedule, self.schedules))
         return Configuration(float(values["learning_rate"]), optimizer, schedule)
+
+    def misfit(self, parameters: Mapping[str, Any]) -> str:
+        """Why a trial of this space cannot have these parameters; empty: it can."""
+        for kind, table in (("optimizer", self.optimizers), ("schedule", self.schedules)):
+            if parameters.get(kind) not in list(table):  # what stands in a file need not be hashable
+                return f"{kind} = {parameters.get(kind)!r}: searched are {', '.join(table)}"
+        entries = self.entries(Arm(parameters["optimizer"], parameters["schedule"]))
+        needed = {"optimizer", "schedule", *(n for n, search in entries.items() if not isinstance(search, Fixed))}
+        for name in sorted(needed ^ set(parameters)):
+            return f"{name}: " + ("is needed and not there" if name in needed else "is no parameter of such a trial")
+        for name in sorted(needed & set(entries)):
+            if not contains(entries[name], parameters[name]):
+                return f"{name} = {parameters[name]!r}: not among what is searched ({written(entries[name])})"
+        return ""
 
     def columns(self) -> list[str]:
         """The dotted names of all hyperparameters that some trial has, as the table of trials names them."""

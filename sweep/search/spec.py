@@ -6,7 +6,6 @@ keeps as ``study.toml``, and reading it gives the same `Spec` again.
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -25,12 +24,16 @@ from sweep.learning.schedules import SCHEDULES
 from sweep.learning.splits import DataSource, named
 from sweep.learning.training import Settings
 from sweep.parity.conventions import CONVENTIONS
-from sweep.search.entries import Problems, parse_constants, parse_entry, written
+from sweep.search import stock
+from sweep.search.entries import Constants, Problems, parse_constants, parse_entry, written
+from sweep.search.pruning import PRUNERS
 from sweep.search.samplers import SAMPLERS
-from sweep.search.space import Constants, Space
+from sweep.search.space import Space
 from sweep.search.storage import absolute
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]  # far from what overflows anywhere
+LONGEST_NAME = 200  # a file system takes 255, and a folder that is set aside gets a number
+LARGEST_PROPOSED = 10_000  # trials a generation: all are in memory at once
 SMALLEST_GENERATION, LARGEST_GENERATION = 8, 64
 
 
@@ -47,28 +50,54 @@ class StudySection(_Section):
     trials: Count = 256
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     sampler: str = ""
-    generation: Count | None = None
+    pruner: str = ""
+    generation: Annotated[int, Field(ge=1, le=LARGEST_PROPOSED)] | None = None
     objective: Literal["validation_loss", "validation_error"] = "validation_loss"
     at: Literal["last", "best"] = "last"
     replicates: Count = 1
     storage: str = ""
+    start: list[dict[str, Any]] = Field(default_factory=list)
 
     @field_validator("name")
     @classmethod
     def _name_is_that_of_a_folder(cls, name: str) -> str:
         if name and (name in (".", "..") or Path(name).name != name):
             raise ValueError(f"{name!r} names a folder under runs: must hold no slash")
+        if not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+            raise ValueError(f"{name!r} names a folder under runs: must be printable, at most {LONGEST_NAME} bytes")
         return name
 
+    @field_validator("storage")
+    @classmethod
+    def _storage_can_be_written(cls, storage: str) -> str:
+        if not storage.isprintable():
+            raise ValueError(f"{storage!r} names a file or a database: must be printable")
+        return storage
+
     @model_validator(mode="after")
-    def _sampler_is_known(self) -> StudySection:
-        if self.sampler and self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler: {unknown('sampler', self.sampler, SAMPLERS)}")
-        if self.mode == "compare" and self.sampler not in ("", "random"):
-            raise ValueError(
-                f'sampler = {self.sampler!r}: mode = "compare" judges independent random configurations: '
-                'leave the sampler out, or use mode = "optimize"'
-            )
+    def _sampler_and_pruner_are_known(self) -> StudySection:
+        if self.sampler.startswith(stock.PREFIX):
+            if self.sampler not in stock.names():
+                raise ValueError(f"sampler: {unknown('sampler', self.sampler, stock.names())}")
+        elif self.sampler and self.sampler not in SAMPLERS:
+            known = unknown("sampler", self.sampler, SAMPLERS)
+            raise ValueError(f"sampler: {known}; Optuna's own: {', '.join(stock.names())}")
+        if self.pruner and self.pruner not in PRUNERS:
+            raise ValueError(f"pruner: {unknown('pruner', self.pruner, PRUNERS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _mode_allows_it(self) -> StudySection:
+        if self.mode == "compare":
+            judges = 'mode = "compare" judges independent random configurations, each trained to its end'
+            for key, fine in (("sampler", "random"), ("pruner", "none")):
+                value = getattr(self, key)
+                if value not in ("", fine):
+                    raise ValueError(f'{key} = {value!r}: {judges}: leave the {key} out, or use mode = "optimize"')
+            if self.start:
+                raise ValueError(f'start: {judges}: leave it out, or use mode = "optimize"')
+        if self.start and self.sampler == "grid":
+            raise ValueError('start: the sampler "grid" tries its own combinations only: use another sampler')
         return self
 
 
@@ -191,8 +220,21 @@ class Spec(_Section):
 
     @model_validator(mode="after")
     def _search_is_legal(self) -> Spec:
-        self.space()
+        space = self.space()
+        for place, parameters in enumerate(self.study.start, start=1):
+            problem = space.misfit(parameters)
+            if problem:
+                raise ValueError(f"study.start, number {place}: {problem}")
+        if self.study.pruner not in ("", "none") and not self.rungs():
+            raise ValueError(
+                f"study.pruner = {self.study.pruner!r}: a training of {self.network.epochs} epochs has no rung to "
+                'stop at: train for more epochs, or use "none"'
+            )
         return self
+
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which trials are judged."""
+        return PRUNERS[self.study.pruner or "none"]().rungs(self.network.epochs)
 
     def space(self) -> Space:
         """The search space, in plain numbers."""
@@ -251,11 +293,13 @@ def read(path: Path) -> Spec:
         One line for each thing that is wrong: file, key, value, rule.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such study file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: not valid TOML: nested too deeply") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     return complete(content, path)
@@ -272,26 +316,33 @@ def complete(content: Mapping[str, Any], path: Path) -> Spec:
         data = data.model_copy(update={"file": str(path.parent.absolute() / data.file)})
     storage = absolute(study.storage, path.parent) if study.storage else ""
     sampler = study.sampler or ("random" if study.mode == "compare" else "tpe")
+    pruner = study.pruner or "none"
     generation = study.generation or generation_size(study.trials)
-    update = {"name": study.name or path.stem, "sampler": sampler, "generation": generation, "storage": storage}
+    update = {
+        "name": study.name or path.stem, "sampler": sampler, "pruner": pruner, "generation": generation,
+        "storage": storage,
+    }  # fmt: skip
     return spec.model_copy(update={"study": study.model_copy(update=update), "data": data})
 
 
 def check_option(spec: Spec, key: str, value: Any) -> None:
     """Check a value that is to stand in for one of ``[study]``, by the same rules; `key` is the option's name too."""
     try:
-        StudySection.model_validate(spec.study.model_dump() | {key: value})
+        study = StudySection.model_validate(spec.study.model_dump() | {key: value})
+        Spec.model_validate(spec.model_dump() | {"study": study.model_dump()})
     except ValidationError as error:
-        rule = _rule(error.errors(include_url=False)[0]).removeprefix(f"{key}: ")
+        rule = _rule(error.errors(include_url=False)[0])
+        for said in (f"{key}: ", f"study.{key} = {value!r}: "):
+            rule = rule.removeprefix(said)
         raise UsageError(f"--{key} {value}: {rule}") from error
 
 
 def generation_size(trials: int) -> int:
-    """How many trials to ask at once: a sixteenth of the study, from 8 to 64.
+    """How many trials to ask at once: a twentieth of the study, from 8 to 64.
 
     Larger generations stack better and choose worse: a sampler learns only between them.
     """
-    return min(LARGEST_GENERATION, max(SMALLEST_GENERATION, math.ceil(trials / 16)))
+    return min(LARGEST_GENERATION, max(SMALLEST_GENERATION, trials // 20))
 
 
 def _line(path: Path, error: Any) -> str:
@@ -314,7 +365,8 @@ def _line(path: Path, error: Any) -> str:
 def _rule(error: Any) -> str:
     """The rule that was broken, without pydantic's turns of phrase."""
     text: str = error["msg"]
-    return text.removeprefix("Value error, ").replace("Input should", "must")
+    text = text.removeprefix("Value error, ").replace("Input should", "must")
+    return re.sub(r"a valid dictionary.*", "a table: [section] or {key = value}", text)
 
 
 def _keys(location: tuple[Any, ...]) -> list[str]:

@@ -1,9 +1,12 @@
-"""The loop of a study: ask, train, record, tell.
+"""The loop of a study: ask, train, judge, record, tell.
 
 The parent process alone talks to Optuna and writes. Trials are asked in generations; the next generation is asked while
 one trains, so a proposal never waits, and knows all results but the newest generation's. Trial ``n`` belongs to
 generation ``n // size``; neither depends on how many workers there are, when they finish, or how often the run was
 killed. A generation is recorded (tables) before it is told (storage), so whatever the storage knows, the tables have.
+
+With a pruner, a generation is trained from rung to rung and judged at each, always after the generation before it. So
+what it is compared with does not depend on who was quick, either.
 """
 
 from __future__ import annotations
@@ -12,44 +15,50 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import prepare
-from sweep.search.ledger import WORST, Asked, Ledger
+from sweep.learning.training import Pause
+from sweep.search.generation import Generation
+from sweep.search.ledger import WORST, Ledger, reported
+from sweep.search.pruning import PRUNERS, Judge, first_move, is_judged
 from sweep.search.records import Curves, Progress, Record
-from sweep.search.samplers import IN_FLIGHT, SAMPLERS, Balanced, Joint, grid_size
+from sweep.search.samplers import IN_FLIGHT, Balanced, Joint, sampler
 from sweep.search.spec import Spec
+from sweep.search.stock import Stock
 from sweep.search.storage import OpenStorage
-from sweep.search.workers import Finished, Handle, Job, Pool, shares
+from sweep.search.workers import Handle, Job, Pool, shares
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the loop tells others: tables to write, progress to show, and whether it is to stop."""
+    """What the loop tells others: tables to write, progress to show, warnings; and whether it is to stop."""
 
     record: Callable[[int, Sequence[Record]], None]
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
+    warn: Callable[[str], None] = warnings.warn
 
 
 def total_trials(spec: Spec) -> int:
-    """How many trials the study has in the end: as many as asked for, but a grid has no more than its combinations."""
-    if spec.study.sampler == "grid" and spec.study.mode == "optimize":
-        return min(spec.study.trials, grid_size(spec.space()))
-    return spec.study.trials
+    """How many trials the study has in the end: as many as asked for, unless there are fewer different ones."""
+    chooses = sampler_of(spec)
+    most = chooses.most() if isinstance(chooses, Joint) else None
+    return spec.study.trials if most is None else min(spec.study.trials, most)
 
 
-def sampler_of(spec: Spec) -> Joint:
+def sampler_of(spec: Spec) -> Joint | Stock:
     """Who proposes the trials of a study."""
-    choose = Balanced if spec.study.mode == "compare" else SAMPLERS[spec.study.sampler]
     assert spec.study.generation is not None, "a Spec is completed when it is read"
-    return choose(spec.space(), spec.study.seed, spec.study.generation)
+    if spec.study.mode == "compare":
+        return Balanced(spec.space(), spec.study.seed, spec.study.generation)
+    return sampler(spec.study.sampler, spec.space(), spec.study.seed, spec.study.generation)
 
 
 def open_study(spec: Spec, storage: OpenStorage, fingerprint: str) -> optuna.Study:
@@ -82,13 +91,16 @@ def open_study(spec: Spec, storage: OpenStorage, fingerprint: str) -> optuna.Stu
     return study
 
 
-@dataclass
-class _Generation:
-    """A generation in training: its trials, and the jobs that train them."""
+def objective(spec: Spec, curves: Curves, diverged_at: int) -> float:
+    """The number that a study makes small: mean over replicates, after the last epoch trained or at the best one.
 
-    number: int
-    trials: list[Asked]
-    jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
+    For a diverged trial (`diverged_at` is above 0): between two and `WORST` times the value before training (at least
+    1), the worse the earlier it diverged. Finite and bounded, so that a sampler learns from it and a plot can show it.
+    """
+    mean = curves.mean(spec.study.objective)
+    if diverged_at > 0:
+        return float((WORST - diverged_at / spec.network.epochs) * max(mean[0], 1.0))
+    return float(mean.min() if spec.study.at == "best" else mean[-1])
 
 
 class StudyLoop:
@@ -98,9 +110,13 @@ class StudyLoop:
         self.spec, self.storage, self.pool, self.hooks = spec, storage, pool, hooks
         assert spec.study.generation is not None, "a Spec is completed when it is read"
         self.size = spec.study.generation
-        self.rows = spec.settings().population(prepare(spec.source(), spec.study.seed))
-        self.ledger = Ledger(study, storage.storage, sampler_of(spec), spec.study.objective)
+        self.settings = spec.settings()
+        self.rows = self.settings.population(prepare(spec.source(), spec.study.seed))
+        self.judge = Judge(PRUNERS[spec.study.pruner](), spec.network.epochs)
+        reports = reported(spec.network.epochs, self.judge.rungs)
+        self.ledger = Ledger(study, storage.storage, sampler_of(spec), spec.study.objective, reports, spec.study.start)
         self.progress = Progress(total_trials(spec))
+        self.torn = False  # whether a part of a generation was taken back: then nobody may ask what depends on it
 
     def run(self, timeout: float | None = None) -> Progress:
         """Go on until the total is reached, `timeout` seconds have passed, or the hooks say stop.
@@ -109,125 +125,185 @@ class StudyLoop:
         that would have been asked meanwhile is still asked, for a later one would know more: it stays running in the
         storage, and the next run trains it. So a stopped and resumed study proposes what it would have proposed.
         """
-        try:
+        with self.storage.writing():
             self._run(np.inf if timeout is None else time.monotonic() + timeout)
-        finally:
-            self.storage.commit()
         return self.progress
 
     def _run(self, deadline: float) -> None:
         in_flight = self._resume()
         asked = len(self.ledger.trials())
-        if in_flight and asked % self.size and asked < self.progress.total:
+        if in_flight and in_flight[-1].number == asked // self.size and asked < self.progress.total:
             # Killed while it asked a generation: ask the rest before anything more becomes known.
             asked = self._ask(in_flight[-1], asked)
         for generation in in_flight:
-            self._submit(generation)
+            self._begin(generation)
         self.hooks.notify(self.progress)
-        while in_flight or asked < self.progress.total:
+        while in_flight or (asked < self.progress.total and not self.torn):
             stopping = self.hooks.stopping() or time.monotonic() > deadline
-            if stopping and not (in_flight and in_flight[0].jobs):
+            if stopping and self.judge.rungs:
+                self._take_back(in_flight)
+            if stopping and not (in_flight and in_flight[0].handed_over):
                 break
-            if len(in_flight) < IN_FLIGHT and asked < self.progress.total:
-                in_flight.append(_Generation(asked // self.size, []))
+            if len(in_flight) < IN_FLIGHT and asked < self.progress.total and not self.torn:
+                in_flight.append(Generation(asked // self.size, []))
                 asked = self._ask(in_flight[-1], asked)
-                self._submit(in_flight[-1], hand_over=not stopping)
+                self._begin(in_flight[-1], hand_over=not stopping)
             else:
-                self._finish(in_flight.popleft())
+                self._advance(in_flight)
 
-    def _resume(self) -> deque[_Generation]:
+    def _take_back(self, in_flight: Sequence[Generation]) -> None:
+        """Take back whole generations that nobody has begun; the youngest first, which are judged after the others."""
+        for generation in reversed(in_flight):
+            if generation.handed_over and not generation.take_back(self._submit):
+                return
+
+    def _resume(self) -> deque[Generation]:
         """Count what is finished; gather what was asked and not finished, generation by generation."""
         unfinished: dict[int, list[FrozenTrial]] = {}
-        for trial in self.ledger.trials():
+        trials = self.ledger.trials()
+        for trial in trials:
             if trial.state.is_finished():
                 self.progress.count(self._known(trial))
             else:
                 unfinished.setdefault(trial.number // self.size, []).append(trial)
         self.progress.done_before = self.progress.done
-        found: deque[_Generation] = deque()
-        for number, trials in sorted(unfinished.items()):
-            found.append(_Generation(number, [self.ledger.again(trial) for trial in trials]))
+        if self.judge.rungs:
+            self._remember([trial for trial in trials if trial.number // self.size not in unfinished])
+            for number in unfinished:  # whoever is judged is judged in company, but not in that of a killer
+                members = trials[number * self.size : (number + 1) * self.size]
+                unfinished[number] = [trial for trial in members if trial.state != TrialState.FAIL]
+        found: deque[Generation] = deque()
+        for number, members in sorted(unfinished.items()):
+            told = {row for row, trial in enumerate(members) if trial.state.is_finished()}
+            found.append(Generation(number, [self.ledger.again(trial, number) for trial in members], told))
         return found
 
     def _known(self, trial: FrozenTrial) -> Record:
         """A trial of an earlier run, as far as counting needs it."""
-        state = "diverged" if "diverged_at" in trial.user_attrs else "complete"
-        configuration = self.ledger.again(trial).configuration
-        return Record(trial.number, state, configuration, self.spec.study.seed, trial.number // self.size, trial.value)
+        state = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}[trial.state.name]
+        if "diverged_at" in trial.user_attrs:
+            state = "diverged"
+        generation = trial.number // self.size
+        configuration = self.ledger.again(trial, generation).configuration
+        return Record(trial.number, state, configuration, self.spec.study.seed, generation, trial.value)
 
-    def _ask(self, generation: _Generation, first: int) -> int:
+    def _remember(self, trials: Sequence[FrozenTrial]) -> None:
+        """Let the pruner know what finished trials had at the rungs where they were judged."""
+        for trial in trials:
+            moved = self._first_move(self._known(trial).configuration)
+            for rung in self.judge.rungs:
+                alive = trial.user_attrs.get("diverged_at", np.inf) > rung
+                if alive and rung in trial.intermediate_values and is_judged(moved, rung):
+                    self.judge.remember(rung, np.array([trial.intermediate_values[rung]]))
+
+    def _first_move(self, configuration: Configuration) -> float:
+        return first_move(configuration.schedule, self.settings.epochs)
+
+    def _ask(self, generation: Generation, first: int) -> int:
         """Ask for the trials of a generation from number `first` on; return the number of the next one."""
         end = min((generation.number + 1) * self.size, self.progress.total)
         generation.trials += [self.ledger.ask(number, generation.number) for number in range(first, end)]
         return end
 
-    def _submit(self, generation: _Generation, *, hand_over: bool = True) -> None:
+    def _begin(self, generation: Generation, *, hand_over: bool = True) -> None:
         """Record the generation as running and hand its jobs to the workers (or leave them to the next run)."""
         records = [
             Record(trial.number, "running", trial.configuration, self.spec.study.seed, generation.number)
-            for trial in generation.trials
+            for row, trial in enumerate(generation.trials)
+            if row not in generation.told
         ]
         self.hooks.record(generation.number, records)
         self.storage.commit()
-        if not hand_over:
-            return
-        configurations = [trial.configuration for trial in generation.trials]
-        for chosen in shares(configurations, self.pool.workers, self.spec.study.replicates, self.rows):
-            job = self.job([configurations[i] for i in chosen])
-            generation.jobs.append((chosen, self.pool.submit(job)))
+        if hand_over:
+            generation.begin(self.settings)
+            self._hand_over(generation)
 
-    def job(self, configurations: Sequence[Configuration]) -> Job:
+    def _hand_over(self, generation: Generation) -> None:
+        """Make jobs of a generation's next stage: to the next rung, or to the end."""
+        ends = [rung for rung in self.judge.rungs if rung > generation.epoch]
+        generation.hand_over(self._submit, self._deal, ends[0] if ends else self.settings.epochs)
+
+    def _deal(self, configurations: Sequence[Configuration]) -> list[list[int]]:
+        return shares(configurations, self.pool.workers, self.spec.study.replicates, self.rows)
+
+    def _submit(self, configurations: Sequence[Configuration], begin: Pause | None, until: int) -> Handle:
+        return self.pool.submit(self.job(configurations, begin, until))
+
+    def job(self, configurations: Sequence[Configuration], begin: Pause | None = None, until: int | None = None) -> Job:
         """The training of some configurations."""
-        return Job(self.spec.source(), self.spec.settings(), self.spec.study.seed, tuple(configurations))
+        return Job(self.spec.source(), self.settings, self.spec.study.seed, tuple(configurations), begin, until)
 
-    def _finish(self, generation: _Generation) -> None:
-        """Wait for a generation, record it and tell it, in the order of the trials' numbers.
+    def _advance(self, in_flight: deque[Generation]) -> None:
+        """Wait for a stage of each generation, the oldest first; a generation that is trained to its end is finished.
+
+        When the oldest is finished another one can be asked: the younger ones wait.
+        """
+        for generation in [each for each in in_flight if each.handed_over]:
+            for rows in generation.collect(self._taken_back):
+                self._count(generation, rows)
+            if generation.epoch == self.settings.epochs:
+                in_flight.remove(generation)
+                self._finish(generation)
+                return
+            self._prune(generation)
+            self._hand_over(generation)
+
+    def _taken_back(self, handle: Handle) -> bool:
+        """Take a job back if the run is to stop and nobody has begun it; not one that others are judged with."""
+        if self.judge.rungs or not self.hooks.stopping() or not handle.cancel():
+            return False
+        self.torn = True
+        return True
+
+    def _prune(self, generation: Generation) -> None:
+        """Judge those of a generation that are at a rung, all at once."""
+        rung = generation.epoch
+        moved = [self._first_move(trial.configuration) for trial in generation.trials]
+        judged = np.flatnonzero(generation.alive & [is_judged(move, rung) for move in moved])
+        curve = getattr(generation.training, self.spec.study.objective)[judged].mean(axis=1)
+        values = self.ledger.shown(curve)[:, rung]
+        pruned = judged[~self.judge.survivors(rung, values)]
+        generation.prune(pruned)
+        self._count(generation, pruned.tolist())
+
+    def _count(self, generation: Generation, rows: Sequence[int]) -> None:
+        """Take in and show which of some trials have come to an end."""
+        for row in rows:
+            ended = not generation.alive[row] or generation.until == self.settings.epochs
+            if ended and row not in generation.records:
+                record = generation.records[row] = self._record(generation, row)
+                if row not in generation.told:
+                    self.progress.count(record)
+        self.hooks.notify(self.progress)
+
+    def _finish(self, generation: Generation) -> None:
+        """Record a generation and tell it, in the order of the trials' numbers.
 
         What is told becomes durable with the next generation that is submitted, or at the end.
         """
-        finished: dict[int, Record] = {}
-        for chosen, handle in generation.jobs:
-            if self.hooks.stopping() and handle.cancel():
-                continue
-            result = handle.result()
-            for place, index in enumerate(chosen):
-                finished[index] = self._record(generation, index, result, place)
-                self.progress.count(finished[index])
-            self.hooks.notify(self.progress)
-        records = [finished[index] for index in sorted(finished)]
+        rows = sorted(generation.records.keys() - generation.told)
+        records = [generation.records[row] for row in rows]
+        lost = [str(record.number) for record in records if record.state == "failed"]
+        if lost:
+            self.hooks.warn(f"given up, for their workers die: trials {', '.join(lost)}: marked as failed")
         self.hooks.record(generation.number, records)
-        for index in sorted(finished):
-            self.ledger.tell(generation.trials[index], finished[index])
+        for row in rows:
+            self.ledger.tell(generation.trials[row], generation.records[row])
         self.progress.mark()
 
-    def _record(self, generation: _Generation, index: int, result: Finished, place: int) -> Record:
-        curves = Curves.of(result.training, place)
-        diverged_at = int(result.training.diverged_at[place])
-        running = Record(
-            generation.trials[index].number,
-            "complete" if diverged_at < 0 else "diverged",
-            generation.trials[index].configuration,
-            self.spec.study.seed,
-            generation.number,
-        )
-        return replace(
-            running,
-            objective=self._objective(curves, diverged_at),
-            epochs=int(result.training.epochs[place]),
+    def _record(self, generation: Generation, row: int) -> Record:
+        trial = generation.trials[row]
+        start = trial.number, generation.state(row), trial.configuration, self.spec.study.seed, generation.number
+        if generation.lost[row]:
+            return Record(*start)
+        curves, diverged_at = generation.curves(row), int(generation.training.diverged_at[row])
+        return Record(
+            *start,
+            objective=objective(self.spec, curves, diverged_at),
+            epochs=int(generation.training.epochs[row]),
             diverged_at=diverged_at if diverged_at > 0 else None,
-            seconds=(result.finished - result.started) / len(result.training.epochs),
-            started=result.started,
-            finished=result.finished,
+            seconds=float(generation.seconds[row]),
+            started=float(generation.started[row]),
+            finished=float(generation.finished[row]),
             curves=curves,
         )
-
-    def _objective(self, curves: Curves, diverged_at: int) -> float:
-        """The number that the study makes small: mean over replicates, after the last epoch or at the best one.
-
-        For a diverged trial: between two and `WORST` times the value before training (at least 1), the worse the
-        earlier it diverged. Finite and bounded, so that a sampler learns from it and a plot can show it.
-        """
-        mean = curves.mean(self.spec.study.objective)
-        if diverged_at > 0:
-            return float((WORST - diverged_at / self.spec.network.epochs) * max(mean[0], 1.0))
-        return float(mean.min() if self.spec.study.at == "best" else mean[-1])

@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from sweep.learning.hyper import Array
 from sweep.learning.streams import stream
+from sweep.search.combinations import everything
 from sweep.search.parzen import Parzen, log_sum
 from sweep.search.scales import place, quantile, value_at
 from sweep.search.space import Space
@@ -34,8 +35,10 @@ from sweep.search.space import Space
 CANDIDATES = 24  # for each proposal, as in Optuna
 MOST_GOOD = 25  # as in Optuna
 MOST_KERNELS = 400
-STARTUP = 10  # finished trials before the model begins, at least; and one for each arm of the space
+STARTUP = 10, 24  # finished trials before the model begins, at least and at most: one for each arm of the space
+FRESH = 25  # trials that weigh 1 among those that were not good; as in Optuna
 TRIES = 100  # random configurations drawn for one that was not proposed before
+ENQUEUED = "fixed_params"  # the system attribute by which Optuna knows a trial that no sampler was asked for
 
 
 Key = tuple[tuple[str, Any], ...]  # a configuration
@@ -43,13 +46,15 @@ Key = tuple[tuple[str, Any], ...]  # a configuration
 
 @dataclass
 class _History:
-    """What is known: places in the union of all dimensions (NaN: the trial has not that one), and objectives.
+    """What is known: places in the union of all dimensions (NaN: the trial has not that one), and results.
 
-    An objective is NaN while the trial runs. Row n is trial n.
+    A result is an objective and a `tier`: a complete trial is better than a pruned one, a pruned one the better the
+    later, and a diverged one is the worst. NaN while the trial runs, and for ever if it failed. Row n is trial n.
     """
 
     places: Array
     objective: Array = field(default_factory=lambda: np.empty(0))
+    tier: Array = field(default_factory=lambda: np.empty(0))
     keys: list[Key] = field(default_factory=list)
     settled: int = 0  # trials before this number are all known to the end
 
@@ -59,6 +64,7 @@ class _History:
         if more > 0:
             self.places = np.vstack([self.places, np.full((more, self.places.shape[1]), np.nan)])
             self.objective = np.append(self.objective, np.full(more, np.nan))
+            self.tier = np.append(self.tier, np.zeros(more))
 
 
 class Proposer:
@@ -81,12 +87,20 @@ class Proposer:
         self.names = list(self.union)
         self.choices = [len(d.choices) if isinstance(d, CategoricalDistribution) else 0 for d in self.union.values()]
         self.shared = [i for i, name in enumerate(self.names) if "." not in name]
-        self.startup = max(STARTUP, len(space.arms))
+        fewest, most = STARTUP
+        self.startup = min(max(fewest, len(space.arms)), most)
         self.arm_order = np.random.default_rng(stream(seed, "sampler")).permutation(len(space.arms))
+        self._every = everything(space)
         self._history = _History(np.empty((0, len(self.names))))
 
     def propose(self, trials: Sequence[FrozenTrial], generation: int) -> list[dict[str, Any]]:
-        """The parameters of a generation's trials, given all trials of the study; later ones are not looked at."""
+        """The parameters of a generation's trials, given all trials of the study.
+
+        The first trials of the generation may have been enqueued: they keep their parameters, and the others keep away
+        from these. Later trials are not looked at.
+        """
+        own = trials[generation * self.size : (generation + 1) * self.size]
+        enqueued = [trial.params for trial in own if ENQUEUED in trial.system_attrs]
         random = np.random.default_rng(stream(self.seed, "sampler", generation))
         history = self._read(trials, generation * self.size)
         objective = history.objective.copy()
@@ -94,8 +108,9 @@ class Proposer:
         if np.isfinite(objective).sum() < self.startup:
             proposals = self._design(generation, random)
         else:
-            proposals = self._modelled(history.places, objective, random)
-        return self._without_repeats(proposals, set(history.keys), random)
+            proposals = self._modelled(history.places, _ranks(objective, history.tier), random)
+        known = {*history.keys, *map(_key, enqueued)}
+        return enqueued + self._without_repeats(proposals[len(enqueued) :], known, random)
 
     def _read(self, trials: Sequence[FrozenTrial], end: int) -> _History:
         """Take in what is new of the trials before number `end`."""
@@ -108,10 +123,11 @@ class Proposer:
                     if name in trial.params:
                         row[i] = place(self.union[name], trial.params[name])
                 history.keys.append(_key(trial.params))
-            if trial.value is not None:
-                history.objective[trial.number] = trial.value
+            if trial.state.is_finished():
+                history.objective[trial.number] = np.nan if trial.value is None else trial.value
+                history.tier[trial.number] = _tier(trial)
                 history.settled += history.settled == trial.number
-        return _History(history.places[:end], history.objective[:end], history.keys[:end])
+        return _History(history.places[:end], history.objective[:end], history.tier[:end], history.keys[:end])
 
     def _design(self, generation: int, random: np.random.Generator) -> list[dict[str, Any]]:
         """The start: arms take turns; everything else is a Latin hypercube."""
@@ -125,9 +141,9 @@ class Proposer:
             found.append(self.space.active(drawn | {"optimizer": arm.optimizer, "schedule": arm.schedule}))
         return found
 
-    def _modelled(self, places: Array, objective: Array, random: np.random.Generator) -> list[dict[str, Any]]:
+    def _modelled(self, places: Array, rank: Array, random: np.random.Generator) -> list[dict[str, Any]]:
         points = np.full((self.size, len(self.names)), np.nan)
-        points[:, self.shared] = self._chosen(places, objective, points, [], self.shared, random)
+        points[:, self.shared] = self._chosen(places, rank, points, [], self.shared, random)
         for kind, table in (("optimizer", self.space.optimizers), ("schedule", self.space.schedules)):
             column = self.names.index(kind)
             given = [i for i in self.shared if i != column]
@@ -135,7 +151,7 @@ class Proposer:
                 own = [i for i, other in enumerate(self.names) if other.partition(".")[0] == name and "." in other]
                 rows, known = points[:, column] == index, places[:, column] == index
                 if own and rows.any():
-                    chosen = self._chosen(places[known], objective[known], points[rows], given, own, random)
+                    chosen = self._chosen(places[known], rank[known], points[rows], given, own, random)
                     points[rows.nonzero()[0][:, None], own] = chosen
         return [
             {n: value_at(self.union[n], u) for n, u in zip(self.names, point, strict=True) if not np.isnan(u)}
@@ -145,24 +161,27 @@ class Proposer:
     def _chosen(
         self,
         places: Array,
-        objective: Array,
+        rank: Array,
         points: Array,
         given: list[int],
         own: list[int],
         random: np.random.Generator,
     ) -> Array:
         """Places in the dimensions `own` for some points, whose places in the dimensions `given` are chosen."""
-        known = np.flatnonzero(np.isfinite(objective))
+        known = np.flatnonzero(np.isfinite(rank))
         if not len(known):
             return self._uniform(len(points), own, random)
-        ranked = known[np.argsort(objective[known], kind="stable")]
+        ranked = known[np.argsort(rank[known])]
         best = ranked[: min(math.ceil(0.1 * len(ranked)), MOST_GOOD)]
-        rest = np.setdiff1d(np.arange(len(objective)), best)
+        rest = np.setdiff1d(np.arange(len(rank)), best)
+        weights = fading(len(rest))
         if len(rest) > MOST_KERNELS:
-            rest = np.sort(random.choice(rest, MOST_KERNELS, replace=False))
+            some = np.sort(random.choice(len(rest), MOST_KERNELS, replace=False))
+            rest, weights = rest[some], weights[some]
         dimensions = given + own
         choices = [self.choices[i] for i in dimensions]
-        good, bad = (Parzen.of(places[rows][:, dimensions], choices) for rows in (best, rest))
+        good = Parzen.of(places[best][:, dimensions], choices)
+        bad = Parzen.of(places[rest][:, dimensions], choices, weights)
         return _Choice(good, bad, points[:, given], len(own)).made(random)
 
     def _uniform(self, count: int, dimensions: list[int], random: np.random.Generator) -> Array:
@@ -176,14 +195,54 @@ class Proposer:
         """Put a random configuration in the place of one that was proposed before, while there are others."""
         found = []
         for proposal in proposals:
-            for _ in range(TRIES):
-                if _key(proposal) not in keys:
-                    break
-                drawn = {name: quantile(d, random.random()) for name, d in self.union.items()}
-                proposal = self.space.active(drawn)
+            if _key(proposal) in keys:
+                proposal = self._new(keys, random) or proposal
             keys.add(_key(proposal))
             found.append(proposal)
         return found
+
+    def _new(self, keys: set[Key], random: np.random.Generator) -> dict[str, Any] | None:
+        """A random configuration that is not among `keys`, or None if there is none."""
+        for _ in range(TRIES):
+            drawn = self.space.active({name: quantile(d, random.random()) for name, d in self.union.items()})
+            if _key(drawn) not in keys:
+                return drawn
+        if self._every is None:
+            return None
+        total = self._every.size
+        first = int(random.integers(total))
+        places = ((first + step) % total for step in range(total))
+        return next((c for c in map(self._every.__getitem__, places) if _key(c) not in keys), None)
+
+
+def fading(trials: int) -> Array:
+    """The weights of trials, the oldest first: 1 for the latest `FRESH`, down to next to nothing for the first.
+
+    So what the search has come to lately weighs more, and a place where nothing new is found is left for another
+    (Optuna's default).
+
+    >>> fading(27).round(2).tolist()[:4]
+    [0.04, 1.0, 1.0, 1.0]
+    """
+    old = max(trials - FRESH, 0)
+    return np.append(np.linspace(1 / max(trials, 1), 1.0, old), np.ones(trials - old))
+
+
+def _tier(trial: FrozenTrial) -> float:
+    """How a finished trial's end ranks before its objective is looked at; small is good."""
+    if "diverged_at" in trial.user_attrs:
+        return 2.0
+    if trial.state == TrialState.PRUNED:
+        return 1.0 / (1.0 + (trial.last_step or 0))
+    return 0.0
+
+
+def _ranks(objective: Array, tier: Array) -> Array:
+    """Each trial's rank among those with a result, the best 0; NaN for the others."""
+    known = np.flatnonzero(np.isfinite(objective))
+    ranks = np.full(len(objective), np.nan)
+    ranks[known[np.lexsort((objective[known], tier[known]))]] = np.arange(len(known))
+    return ranks
 
 
 def _key(parameters: Mapping[str, Any]) -> Key:
@@ -203,7 +262,7 @@ class _Choice:
 
     def made(self, random: np.random.Generator) -> Array:
         """The choices, shape ``(points, own)``."""
-        near = self.good.log_kernels(self.given, self.before)
+        near = self._near(self.good)
         candidates = self.good.sample(_drawn(near, random).ravel(), self.own, random)
         gain = self._conditional(self.good, candidates)[0]
         _, joint, marginal = self._conditional(self.bad, candidates)
@@ -215,9 +274,13 @@ class _Choice:
             self._join(joint, marginal, candidates, np.append(self.given[point], chosen[point]))
         return chosen
 
+    def _near(self, density: Parzen) -> Array:
+        """The logarithm of each kernel's share at each of the points."""
+        return density.log_weights + density.log_kernels(self.given, self.before)
+
     def _conditional(self, density: Parzen, candidates: Array) -> tuple[Array, Array, Array]:
         """The log density of each candidate given its point; and that of both, and of the point alone, unscaled."""
-        near = np.repeat(density.log_kernels(self.given, self.before), CANDIDATES, axis=0)
+        near = np.repeat(self._near(density), CANDIDATES, axis=0)
         joint, marginal = log_sum(near + density.log_kernels(candidates, self.own)), log_sum(near)
         return joint - marginal, joint, marginal
 

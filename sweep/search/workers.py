@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import signal
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -19,18 +19,26 @@ from typing import Any, Protocol
 
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.executors import warm_up
 from sweep.learning.splits import Data, DataSource, prepare
-from sweep.learning.training import Settings, Training, train
+from sweep.learning.training import Pause, Settings, Training, train
+from sweep.search import children
 
-TRIES = 3
+TRIES = 3  # of a job whose worker dies
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+Warn = Callable[[str], None]
+
+
+class Lost(SweepError):
+    """A job that cost its worker's life every time, or for which there is not enough memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """Some trials to be trained as one population.
 
+    `begin` is what they go on from, if not from the start, and `until` the epoch to pause after, if not the last.
     `prepared` may name a file with the data as they are trained on: quicker to read than to load, split and scale them
     again, which takes scikit-learn.
     """
@@ -39,6 +47,8 @@ class Job:
     settings: Settings
     seed: int
     configurations: tuple[Configuration, ...]
+    begin: Pause | None = None
+    until: int | None = None
     prepared: str = ""
 
 
@@ -55,7 +65,7 @@ def run(job: Job) -> Finished:
     """Train a job's trials: the function that workers run."""
     started = time.time()
     data = _read(job.prepared) if job.prepared else prepare(job.source, job.seed)
-    training = train(job.configurations, data, job.settings, job.seed)
+    training = train(job.configurations, data, job.settings, job.seed, begin=job.begin, until=job.until)
     return Finished(replace(training, parameters=training.parameters[..., :0]), started, time.time())
 
 
@@ -72,7 +82,7 @@ class Handle(Protocol):
     """The future of one job, as `concurrent.futures` has it."""
 
     def result(self) -> Finished:
-        """Wait for the job; raise what it raised."""
+        """Wait for the job; raise what it raised, or `Lost`."""
 
     def cancel(self) -> bool:
         """Take the job back if nobody has begun it."""
@@ -96,8 +106,8 @@ class Pool(Protocol):
 class Serial:
     """The process itself, one job after the other."""
 
-    def __init__(self, workers: int, address: str | None) -> None:
-        del workers, address
+    def __init__(self, workers: int, address: str | None, warn: Warn) -> None:
+        del workers, address, warn
         self.workers = 1
 
     def equip(self, job: Job, data: Data) -> None:
@@ -106,7 +116,10 @@ class Serial:
     def submit(self, job: Job) -> Handle:
         """Run the job at once."""
         future: Future[Finished] = Future()
-        future.set_result(run(job))
+        try:
+            future.set_result(run(job))
+        except MemoryError:
+            future.set_exception(Lost("not enough memory"))
         return future
 
     def close(self, *, now: bool = False) -> None:
@@ -119,9 +132,9 @@ class Loky:
     They start at once, so that they import what they need while the parent imports what it needs.
     """
 
-    def __init__(self, workers: int, address: str | None) -> None:
+    def __init__(self, workers: int, address: str | None, warn: Warn) -> None:
         del address
-        self.workers = workers
+        self.workers, self.warn = workers, warn
         self._executor = self._start()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._prepared: tuple[DataSource, int, str] | None = None
@@ -129,16 +142,22 @@ class Loky:
     def _start(self) -> Any:
         from joblib.externals.loky import get_reusable_executor
 
-        executor = get_reusable_executor(self.workers, timeout=300, initializer=_get_ready, env=_ONE_THREAD)
-        executor.submit(_nothing)
+        with children.quiet():
+            executor = get_reusable_executor(
+                self.workers, timeout=300, initializer=children.get_ready, initargs=(os.getpid(),), env=_ONE_THREAD
+            )
+            executor.submit(_nothing)
         return executor
 
     def equip(self, job: Job, data: Data) -> None:
         """Put the data into a file for the workers."""
         import joblib
+        from joblib.externals.loky.backend import resource_tracker
 
         with contextlib.suppress(OSError):  # no room for it: the workers prepare the data themselves
-            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
+            if not self._folder:
+                self._folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
+                resource_tracker.register(self._folder.name, "folder")  # removes it when this process is killed
             file = os.path.join(self._folder.name, "data")
             joblib.dump(data.bare(), file)
             self._prepared = job.source, job.seed, file
@@ -162,13 +181,21 @@ class Loky:
 
     def close(self, *, now: bool = False) -> None:
         """Stop the processes."""
+        from joblib.externals.loky.backend import resource_tracker
+
         self._executor.shutdown(wait=True, kill_workers=now)
         if self._folder:
             self._folder.cleanup()
+            resource_tracker.unregister(self._folder.name, "folder")
+            self._folder = None
 
 
 class _Retried:
-    """A job in loky that is handed over again when its worker has died."""
+    """A job in loky that is handed over again when its worker has died.
+
+    When one worker dies, the jobs of all are broken, and nobody knows whose fault it was. Each is run again when it is
+    waited for, alone: so a job that breaks again has only itself to blame.
+    """
 
     def __init__(self, pool: Loky, job: Job) -> None:
         self._pool, self._job = pool, job
@@ -177,20 +204,17 @@ class _Retried:
     def result(self) -> Finished:
         from concurrent.futures import BrokenExecutor
 
-        tries = 1
-        while True:
+        trials = f"{len(self._job.configurations)} trials"
+        for attempt in range(1, TRIES + 1):
             try:
-                if tries > 1:
+                if attempt > 1:
                     self._future = self._pool.hand_over(self._job)
                 return self._future.result()
-            except BrokenExecutor as error:
-                if tries == TRIES:
-                    trials = len(self._job.configurations)
-                    raise SweepError(
-                        f"workers died {TRIES} times over the same {trials} trials (out of memory?): run again with "
-                        "fewer --workers or a smaller network; what was finished is saved"
-                    ) from error
-                tries += 1
+            except (BrokenExecutor, MemoryError) as error:
+                why = "had not enough memory" if isinstance(error, MemoryError) else "died (killed, or out of memory)"
+                if attempt < TRIES:
+                    self._pool.warn(f"a worker {why}: its {trials} are trained again (try {attempt + 1} of {TRIES})")
+        raise Lost(f"the worker of {trials} {why} {TRIES} times")
 
     def cancel(self) -> bool:
         return self._future.cancel()
@@ -199,7 +223,8 @@ class _Retried:
 class Dask:
     """A Dask cluster: that of the scheduler at `address`, else one started on this machine."""
 
-    def __init__(self, workers: int, address: str | None) -> None:
+    def __init__(self, workers: int, address: str | None, warn: Warn) -> None:
+        del warn
         try:
             from distributed import Client
 
@@ -238,17 +263,22 @@ class _Elsewhere:
         self._future = future
 
     def result(self) -> Finished:
-        finished: Finished = self._future.result()
+        from distributed import KilledWorker
+
+        try:
+            finished: Finished = self._future.result()
+        except (KilledWorker, MemoryError) as error:
+            raise Lost(f"no worker of the cluster survives it: {error}") from error
         return finished
 
     def cancel(self) -> bool:
         return False
 
 
-BACKENDS: dict[str, Callable[[int, str | None], Pool]] = {"loky": Loky, "serial": Serial, "dask": Dask}
+BACKENDS: dict[str, Callable[[int, str | None, Warn], Pool]] = {"loky": Loky, "serial": Serial, "dask": Dask}
 
 
-def open_pool(backend: str, workers: int | None, address: str | None = None) -> Pool:
+def open_pool(backend: str, workers: int | None, address: str | None = None, warn: Warn = warnings.warn) -> Pool:
     """Start workers.
 
     Parameters
@@ -259,12 +289,14 @@ def open_pool(backend: str, workers: int | None, address: str | None = None) -> 
         How many; left out: one a core.
     address : str, optional
         A Dask scheduler.
+    warn : callable
+        Told when a worker has died.
     """
     if backend not in BACKENDS:
         raise UsageError(f"--backend: {unknown('backend', backend, BACKENDS)}")
     if address and backend != "dask":
         raise UsageError(f"--scheduler {address}: goes with --backend dask, not with {backend}")
-    return BACKENDS[backend](workers_to_start(workers), address)
+    return BACKENDS[backend](workers_to_start(workers), address, warn)
 
 
 def workers_to_start(wanted: int | None) -> int:
@@ -288,15 +320,6 @@ def shares(configurations: Sequence[Configuration], workers: int, replicates: in
     fewest = -(-len(order) // most)
     jobs = min(len(order), workers * -(-fewest // workers))
     return [order[i * len(order) // jobs : (i + 1) * len(order) // jobs] for i in range(jobs)]
-
-
-def _get_ready() -> None:
-    """In a worker, at its start: start the compiler, and leave Ctrl-C to the parent.
-
-    Ctrl-C in the terminal reaches the whole group of processes; the parent decides what it means.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm_up()
 
 
 def _nothing() -> None:

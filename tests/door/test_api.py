@@ -92,13 +92,14 @@ def test_arguments_stand_in_for_what_the_study_says(tmp_path: Path) -> None:
 def test_a_total_does_not_change_the_size_of_a_generation() -> None:
     study = content(study={"trials": 512})
     del study["study"]["generation"]
-    assert resolve(study, trials=9).study.generation == resolve(study).study.generation == 32
+    assert resolve(study, trials=9).study.generation == resolve(study).study.generation == 25
 
 
 BAD_ARGUMENTS: dict[str, dict[str, Any]] = {
     "trials": {"trials": 0},
     "seed": {"seed": -1},
     "sampler": {"sampler": "tpee"},
+    "pruner": {"pruner": "halvin"},
     "backend": {"backend": "seriell"},
     "workers": {"workers": 0},
     "scheduler": {"scheduler": "tcp://there:1"},

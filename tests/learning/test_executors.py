@@ -148,7 +148,8 @@ def test_a_training_is_the_same_bit_for_bit_compiled_or_not(dtype: str) -> None:
 def assert_trained_the_same(population: list[Configuration], data: Data, settings: Settings) -> Training:
     compiled, interpreted = (train(population, data, settings, seed=3, compiled=c) for c in (True, False))
     for field in dataclasses.fields(compiled):
-        assert_bits(getattr(compiled, field.name), getattr(interpreted, field.name))
+        if field.name != "paused":
+            assert_bits(getattr(compiled, field.name), getattr(interpreted, field.name))
     return compiled
 
 

@@ -20,11 +20,12 @@ from sweep.learning.network import StackedNetwork
 from sweep.learning.optimizer import Optimizer
 from sweep.learning.optimizers import OPTIMIZERS, Adam, Momentum, Sgd
 from sweep.learning.population import Population
+from sweep.learning.samples import EVALUATION_BLOCK, Samples
 from sweep.learning.schedule import Schedule
 from sweep.learning.schedules import SCHEDULES, Piecewise, Plateau
 from sweep.learning.splits import Data, Part
 from sweep.learning.streams import stream
-from sweep.learning.training import EVALUATION_BLOCK, Samples, Settings, train
+from sweep.learning.training import Settings, train
 from tests import reference
 from tests.learning.slowly import by_the_reference
 from tests.learning.strategies import busy, configurations, data_sets, mixed, small_data, trainings, variants

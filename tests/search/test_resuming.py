@@ -22,10 +22,11 @@ from sweep.door.api import Result
 from sweep.door.folder import RunFolder
 from sweep.learning.splits import Data, prepare
 from sweep.results.tables import Tables
+from sweep.search.journal import GroupCommitBackend
 from sweep.search.ledger import Ledger
 from sweep.search.records import Progress
 from sweep.search.samplers import SAMPLERS
-from sweep.search.storage import GroupCommitBackend, open_for_writing
+from sweep.search.storage import open_for_writing
 from sweep.search.study import Hooks, StudyLoop, open_study
 from sweep.search.workers import Finished, Job, Serial
 from sweep.search.workers import run as train_job
@@ -36,9 +37,14 @@ class Killed(BaseException):
     """Stands for a kill: nothing of the project catches it."""
 
 
+# What is run: the name of a sampler, and that of a pruner after a slash.
+SUBJECTS = [*SAMPLERS, "tpe/halving", "tpe/median"]
+
+
 def study(sampler: str, trials: int = 28) -> dict[str, Any]:
     """Seven generations of four: TPE leaves its ten random trials in the third."""
-    return content(study={"sampler": sampler, "trials": trials})
+    name, _, pruner = sampler.partition("/")
+    return content(study={"sampler": name, "pruner": pruner, "trials": trials})
 
 
 @functools.cache
@@ -59,7 +65,8 @@ def facts(result: Result) -> list[Any]:
 def assert_as_undisturbed(result: Result, sampler: str) -> None:
     assert_same_results(result, undisturbed(sampler))
     assert facts(result) == facts(undisturbed(sampler))
-    assert {t.state for t in result.study.trials} == {TrialState.COMPLETE}
+    ends = {TrialState.COMPLETE, TrialState.PRUNED} if "/" in sampler else {TrialState.COMPLETE}
+    assert {t.state for t in result.study.trials} == ends
 
 
 # The moments of the loop, as the function that is called there.
@@ -99,7 +106,7 @@ def run_until_killed(monkeypatch: pytest.MonkeyPatch, runs: Path, sampler: str, 
             run(study(sampler), runs, **options)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SUBJECTS)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
     ("moment", "call"), [("ask", 19), ("submit", 5), ("record", 9), ("commit", 8), ("tell", 14), ("report", 40)]
@@ -119,7 +126,7 @@ def test_a_study_killed_at_its_very_first_step_starts_again(
     assert_as_undisturbed(run(study("random"), tmp_path), "random")
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SUBJECTS)
 def test_a_study_killed_again_and_again_is_as_if_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: str
 ) -> None:
@@ -164,7 +171,7 @@ def stop_when(done: int) -> dict[str, Any]:
     return {"notify": lambda progress: seen.append(progress.done), "stopping": lambda: seen[-1] >= done}
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SUBJECTS)
 def test_a_stopped_and_resumed_study_is_as_if_undisturbed(tmp_path: Path, sampler: str) -> None:
     # At every generation: by luck, what TPE knows too early may not be among the best and change nothing.
     for done in range(4, 24, 4):
@@ -176,7 +183,7 @@ def test_a_stopped_and_resumed_study_is_as_if_undisturbed(tmp_path: Path, sample
         assert_as_undisturbed(run(study(sampler), runs), sampler)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SUBJECTS)
 def test_a_study_run_to_a_smaller_total_first_is_as_if_run_at_once(tmp_path: Path, sampler: str) -> None:
     run(study(sampler, trials=12), tmp_path)
     assert_as_undisturbed(run(study(sampler), tmp_path), sampler)
@@ -238,7 +245,7 @@ def run_lazily(folder: RunFolder, sampler: str, stopping: Callable[[], bool]) ->
     return loop
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SUBJECTS)
 @pytest.mark.parametrize("calls", [5, 6, 7])
 def test_jobs_that_nobody_has_begun_are_taken_back_and_trained_next_time(
     tmp_path: Path, sampler: str, calls: int
@@ -259,7 +266,10 @@ def test_jobs_that_nobody_has_begun_are_taken_back_and_trained_next_time(
     assert_as_undisturbed(run(study(sampler), tmp_path), sampler)
 
 
-@pytest.mark.parametrize(("sampler", "trials", "moment", "call"), [("random", 4, "tell", 3), ("tpe", 16, "ask", 13)])
+@pytest.mark.parametrize(
+    ("sampler", "trials", "moment", "call"),
+    [("random", 4, "tell", 3), ("tpe", 16, "ask", 13), ("tpe/halving", 12, "tell", 7)],
+)
 def test_a_killed_study_in_a_database_goes_on_as_if_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: str, trials: int, moment: str, call: int
 ) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Choices, Fixed, Range, Search
-from sweep.search.samplers import GRID_POINTS, SAMPLERS, Balanced, Joint, Planned, grid_size, grid_values
+from sweep.search.combinations import GRID_POINTS, grid, grid_values
+from sweep.search.samplers import SAMPLERS, Balanced, Joint, Planned
 from sweep.search.space import Arm, Space
 from sweep.search.study import total_trials
 from tests.studies import content, everything, inside, laws, searches, tiny
@@ -154,16 +155,16 @@ def test_qmc_puts_one_trial_into_each_of_as_many_bins_of_every_dimension(power: 
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_grid_visits_every_combination_once_and_then_again(seed: int) -> None:
     size = GRID_POINTS * (1 + 3)  # rates for sgd; rates with each momentum for momentum
-    assert grid_size(SMALL) == size
-    grid = SAMPLERS["grid"](SMALL, seed, GENERATION)
-    assert isinstance(grid, Planned)
-    visited = [tuple(sorted(grid.plan(number).items())) for number in range(2 * size)]
+    assert grid(SMALL).size == size
+    sampler = SAMPLERS["grid"](SMALL, seed, GENERATION)
+    assert isinstance(sampler, Planned)
+    visited = [tuple(sorted(sampler.plan(number).items())) for number in range(2 * size)]
     assert len(set(visited[:size])) == size
     assert visited[size:] == visited[:size]
 
 
 def test_the_grid_of_an_arm_has_the_constants_of_that_arm_only() -> None:
-    arms = Counter(c.optimizer.name for c in proposals(SAMPLERS["grid"], SMALL, seed=0, count=grid_size(SMALL)))
+    arms = Counter(c.optimizer.name for c in proposals(SAMPLERS["grid"], SMALL, seed=0, count=grid(SMALL).size))
     assert arms == {"sgd": GRID_POINTS, "momentum": 3 * GRID_POINTS}
 
 

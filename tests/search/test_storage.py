@@ -12,7 +12,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sweep.errors import UsageError
-from sweep.search.storage import GroupCommitBackend, OpenStorage, open_for_reading, open_for_writing
+from sweep.search.journal import GroupCommitBackend
+from sweep.search.storage import OpenStorage, open_for_reading, open_for_writing
 from tests.studies import laws
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -14,8 +14,8 @@ from optuna.trial import TrialState
 from sweep.door.api import Result
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers import Sgd
+from sweep.search.combinations import grid
 from sweep.search.records import RATE_GENERATIONS, Progress, Record
-from sweep.search.samplers import grid_size
 from sweep.search.workers import Serial
 from tests.studies import CALM, assert_same_results, content, finite, run, settled
 
@@ -110,7 +110,7 @@ def test_a_grid_ends_with_its_last_combination(tmp_path: Path) -> None:
     search = {"learning_rate": [0.01, 0.02, 0.05], "optimizers": ["sgd"], "schedules": ["constant"]}
     result = run(content(study={"sampler": "grid", "trials": 50}, search=search), tmp_path)
     assert sorted(result.trials["learning_rate"]) == [0.01, 0.02, 0.05]
-    assert grid_size(result.spec.space()) == 3
+    assert grid(result.spec.space()).size == 3
 
 
 def test_comparing_gives_every_arm_the_same_number(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -160,6 +161,45 @@ def test_a_proposal_does_not_depend_on_what_was_proposed_by_the_same_object_or_o
     for generation in (7, 2, 5):
         begun = Proposer(CONDITIONAL, 4, SIZE).propose(trials[: generation * SIZE], generation)
         assert used.propose(trials, generation) == begun == [t.params for t in trials[generation * SIZE :][:SIZE]]
+
+
+def ended(trials: list[FrozenTrial], numbers: set[int], state: TrialState, shift: float = 0.0) -> list[FrozenTrial]:
+    """The same trials, but some have ended otherwise, with values lower by `shift`."""
+    found = []
+    for trial in trials:
+        changed = copy.deepcopy(trial)
+        if trial.number in numbers:
+            assert changed.value is not None
+            changed.state, changed.value = state, changed.value - shift
+        found.append(changed)
+    return found
+
+
+def test_a_pruned_trial_ranks_after_every_complete_one_however_good_it_looked() -> None:
+    trials, half = grown(CONDITIONAL, Proposer(CONDITIONAL, 3, SIZE), 5, badness), set(range(0, 5 * SIZE, 2))
+    proposals = [
+        Proposer(CONDITIONAL, 3, SIZE).propose(ended(trials, half, state, shift), 5)
+        for state in (TrialState.PRUNED, TrialState.COMPLETE)
+        for shift in (0.0, 100.0)
+    ]
+    assert proposals[0] == proposals[1]
+    assert proposals[2] != proposals[3]
+    assert proposals[1] != proposals[3]
+
+
+def test_a_failed_trial_teaches_no_more_than_a_running_one() -> None:
+    trials = grown(CONDITIONAL, Proposer(CONDITIONAL, 3, SIZE), 5, badness)
+    best = {min(trials[: 4 * SIZE], key=lambda trial: trial.value or 0.0).number}
+
+    def proposed(state: TrialState) -> list[dict[str, Any]]:
+        changed = ended(trials, best, state)
+        for trial in changed:
+            if trial.number in best:
+                trial.value = None
+        return Proposer(CONDITIONAL, 3, SIZE).propose(changed, 5)
+
+    assert proposed(TrialState.FAIL) == proposed(TrialState.RUNNING)
+    assert proposed(TrialState.FAIL) != Proposer(CONDITIONAL, 3, SIZE).propose(trials, 5)
 
 
 def test_without_lag_the_last_generation_counts() -> None:

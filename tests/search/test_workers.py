@@ -15,13 +15,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from sweep.errors import SweepError, UsageError
+from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Table
 from sweep.learning.optimizers import OPTIMIZERS, Momentum, RMSProp
 from sweep.learning.splits import DataSource, prepare
 from sweep.learning.training import MOST_ROWS, Settings
-from sweep.search.workers import BACKENDS, TRIES, Finished, Job, Loky, Pool, open_pool, run, shares
+from sweep.search.workers import BACKENDS, TRIES, Finished, Job, Loky, Lost, Pool, Serial, Warn, open_pool, run, shares
 
 SETTINGS = Settings(hidden=(4,), epochs=2)
 CONFIGURATIONS = (Configuration(0.01, Momentum()), Configuration(0.02, RMSProp()))
@@ -120,7 +120,7 @@ def test_a_scheduler_goes_with_dask_only(backend: str) -> None:
 def test_loky_starts_one_worker_a_core_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
 
-    def start(count: int, address: str | None) -> Any:
+    def start(count: int, address: str | None, warn: Any) -> Any:
         started.append(count)
 
     monkeypatch.setitem(BACKENDS, "loky", start)
@@ -148,7 +148,8 @@ class Deadly(DataSource):
 
 @pytest.mark.filterwarnings("ignore:A worker stopped")  # joblib says so when a worker dies; here it is meant to
 def test_a_dead_worker_is_replaced_and_its_job_run_again(tmp_path: Path) -> None:
-    pool = open_pool("loky", 1)
+    warned: list[str] = []
+    pool = open_pool("loky", 1, warn=warned.append)
     deadly = Deadly(name="iris", folder=str(tmp_path), times=1, parent=os.getpid())
     try:
         handles = [pool.submit(Job(deadly, SETTINGS, 0, CONFIGURATIONS)), pool.submit(JOB)]
@@ -157,53 +158,84 @@ def test_a_dead_worker_is_replaced_and_its_job_run_again(tmp_path: Path) -> None
     finally:
         pool.close()
     assert len(list(tmp_path.iterdir())) == 1
+    # Nobody knows whose fault it was, so both jobs are run again.
+    assert (
+        warned == [f"a worker died (killed, or out of memory): its 2 trials are trained again (try 2 of {TRIES})"] * 2
+    )
 
 
 class Executor:
     """Breaks as often as said, then gives the job's result."""
 
-    def __init__(self, breaks: int, at: str) -> None:
+    def __init__(self, breaks: int, at: str, fault: Exception | None = None) -> None:
         self.breaks, self.at, self.submitted = breaks, at, 0
+        self.fault = fault or BrokenExecutor("a worker died")
 
     def submit(self, function: Any, job: Job) -> Future[Finished]:
         self.submitted += 1
         broken = self.submitted <= self.breaks
         if broken and self.at == "submit":
-            raise BrokenExecutor("a worker died")
+            raise self.fault
         future: Future[Finished] = Future()
         if broken:
-            future.set_exception(BrokenExecutor("a worker died"))
+            future.set_exception(self.fault)
         else:
             future.set_result(function(job))
         return future
 
 
-def loky_with(monkeypatch: pytest.MonkeyPatch, executor: Executor) -> Loky:
+def loky_with(monkeypatch: pytest.MonkeyPatch, executor: Executor, warn: Warn = pytest.fail) -> Loky:
     monkeypatch.setattr(Loky, "_start", lambda self: executor)
-    return Loky(1, None)
+    return Loky(1, None, warn)
 
 
+FAULTS: dict[str, tuple[Exception, str]] = {
+    "death": (BrokenExecutor("gone"), "died (killed, or out of memory)"),
+    "memory": (MemoryError(), "had not enough memory"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("breaks", range(TRIES))
-def test_a_job_is_tried_again_while_workers_die_over_it(monkeypatch: pytest.MonkeyPatch, breaks: int) -> None:
-    executor = Executor(breaks, "result")
-    result = loky_with(monkeypatch, executor).submit(JOB).result()
+def test_a_job_is_tried_again_while_workers_fall_over_it(
+    monkeypatch: pytest.MonkeyPatch, breaks: int, fault: str
+) -> None:
+    executor, warned = Executor(breaks, "result", FAULTS[fault][0]), list[str]()
+    result = loky_with(monkeypatch, executor, warned.append).submit(JOB).result()
     assert len(result.training.epochs) == len(CONFIGURATIONS)
     assert executor.submitted == breaks + 1
+    assert warned == [
+        f"a worker {FAULTS[fault][1]}: its 2 trials are trained again (try {attempt} of {TRIES})"
+        for attempt in range(2, breaks + 2)
+    ]
 
 
-def test_a_job_that_kills_every_worker_is_given_up_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    executor = Executor(TRIES, "result")
-    with pytest.raises(SweepError) as caught:
-        loky_with(monkeypatch, executor).submit(JOB).result()
-    (line,) = str(caught.value).splitlines()
-    assert f"workers died {TRIES} times" in line
-    assert "--workers" in line
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_job_over_which_every_worker_falls_is_given_up_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    executor, warned = Executor(TRIES, "result", FAULTS[fault][0]), list[str]()
+    with pytest.raises(Lost) as caught:
+        loky_with(monkeypatch, executor, warned.append).submit(JOB).result()
+    assert str(caught.value) == f"the worker of 2 trials {FAULTS[fault][1]} {TRIES} times"
     assert executor.submitted == TRIES
+    assert len(warned) == TRIES - 1
 
 
 def test_an_executor_found_broken_when_a_job_is_handed_over_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     executor = Executor(1, "submit")
     assert loky_with(monkeypatch, executor).submit(JOB).result().training.epochs.tolist() == [2, 2]
+
+
+def test_the_process_itself_gives_a_job_up_for_which_there_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(job: Job) -> Finished:
+        raise MemoryError
+
+    handle = Serial(1, None, pytest.fail).submit(JOB)
+    assert len(handle.result().training.epochs) == len(CONFIGURATIONS)
+    monkeypatch.setattr("sweep.search.workers.run", exhaust)
+    with pytest.raises(Lost, match="not enough memory"):
+        Serial(1, None, pytest.fail).submit(JOB).result()
 
 
 def test_a_fault_of_the_job_itself_is_raised_once_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +261,7 @@ def has_scikit_learn() -> bool:
 
 def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_learn() -> None:
     data = prepare(JOB.source, JOB.seed)
-    pool = Loky(1, None)
+    pool = Loky(1, None, pytest.fail)
     try:
         pool.equip(JOB, data)
         equipped = pool.submit(JOB).result().training
@@ -246,7 +278,7 @@ def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_lea
 
 
 def test_the_prepared_data_are_gone_when_the_pool_is_closed() -> None:
-    pool = Loky(1, None)
+    pool = Loky(1, None, pytest.fail)
     pool.equip(JOB, prepare(JOB.source, JOB.seed))
     assert pool._folder
     folder = Path(pool._folder.name)
@@ -260,7 +292,7 @@ def test_without_room_for_the_prepared_data_a_worker_prepares_them_itself(monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("joblib.dump", full)
-    pool = Loky(1, None)
+    pool = Loky(1, None, pytest.fail)
     try:
         pool.equip(JOB, prepare(JOB.source, JOB.seed))
         assert pool.submit(JOB).result().training.epochs.tolist() == [2, 2]
@@ -269,7 +301,7 @@ def test_without_room_for_the_prepared_data_a_worker_prepares_them_itself(monkey
 
 
 def test_a_loky_worker_has_one_blas_thread_and_leaves_interrupts_to_the_parent() -> None:
-    pool = Loky(1, None)
+    pool = Loky(1, None, pytest.fail)
     try:
         threads = pool._executor.submit(blas_threads).result()
         handler = pool._executor.submit(signal.getsignal, signal.SIGINT).result()

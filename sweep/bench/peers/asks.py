@@ -55,7 +55,7 @@ def sweep_ask(count: int) -> float:
     generation = -(-count // size)
     sampler = SAMPLERS["tpe"](searched, 0, size)
     study, storage = _known_study(searched, generation * size, sampler)
-    ledger = Ledger(study, storage, sampler, "validation_loss")
+    ledger = Ledger(study, storage, sampler, "validation_loss", ())
     times = []
     for turn in range(2):  # the first reads all trials, as it does once in a run
         started = time.perf_counter()

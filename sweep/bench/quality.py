@@ -1,0 +1,215 @@
+"""What the search finds: the best validation loss after so many trials, and after so much time, beside Optuna's TPE.
+
+Real training on three data sets, some study seeds each. A seed decides the split and what every sampler draws, so that
+contenders are compared in pairs. Each runs on one core, its storage in memory: asking and training count, nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from sweep.learning.hyper import Array
+from sweep.learning.splits import prepare
+from sweep.learning.streams import integer_seed
+from sweep.learning.training import train
+from sweep.search.records import Curves, Record
+from sweep.search.spec import Spec, complete
+from sweep.search.storage import OpenStorage
+from sweep.search.study import Hooks, StudyLoop, objective, open_study
+from sweep.search.workers import Serial
+
+SEEDS, QUICK_SEEDS = 10, 3
+BUDGETS, QUICK_BUDGETS = (100, 300), (60,)
+EPOCHS = 30
+NOISY = {"n_samples": 1000, "n_features": 20, "n_informative": 6, "flip_y": 0.1, "class_sep": 0.8, "random_state": 3}
+DATA: dict[str, dict[str, Any]] = {
+    "digits": {"name": "digits"},
+    "breast_cancer": {"name": "breast_cancer"},
+    "noisy": {"name": "make_classification", "arguments": NOISY},
+}
+SCHEDULES = ["constant", "step", "exponential", "inverse_time", "piecewise", "plateau", "linear", "cosine"]
+OURS = "sweep"
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Search:
+    """One study of one contender.
+
+    Attributes
+    ----------
+    best : array, shape (trials,)
+        The lowest objective so far, after each trial.
+    seconds : array, shape (trials,)
+        When each trial's result was known, since the start.
+    epochs : int
+        Epochs trained, in all trials together.
+    """
+
+    contender: str
+    data: str
+    seed: int
+    best: Array
+    seconds: Array
+    epochs: int
+
+    def after(self, seconds: float) -> float:
+        """The best objective known at a time; infinity if there is none yet."""
+        known = int(np.searchsorted(self.seconds, seconds, side="right"))
+        return float(self.best[known - 1]) if known else np.inf
+
+
+def study_of(data: str, seed: int, trials: int, **keys: Any) -> Spec:
+    """A study of all optimizers and all schedules with their default ranges, of the default generation size."""
+    study = {"name": "quality", "trials": trials, "seed": seed, **keys}
+    network, search = {"hidden": [32], "epochs": EPOCHS}, {"schedules": SCHEDULES}
+    content = {"study": study, "data": DATA[data], "network": network, "search": search}
+    return complete(content, Path("quality"))
+
+
+def in_generations(contender: str, data: str, seed: int, trials: int, **keys: Any) -> Search:
+    """A study as this project runs it, by one of its samplers or pruners."""
+    spec = study_of(data, seed, trials, **keys)
+    storage = OpenStorage(optuna.storages.InMemoryStorage(), lambda: None, "memory")
+    prepare(spec.source(), seed)
+    ended: dict[int, tuple[float, float, int]] = {}
+    started = time.perf_counter()
+
+    def record(generation: int, records: Sequence[Record]) -> None:
+        del generation
+        for each in records:
+            if each.objective is not None:
+                value = each.objective if each.state == "complete" else np.inf
+                ended[each.number] = value, time.perf_counter() - started, each.epochs
+
+    study = open_study(spec, storage, "")
+    StudyLoop(spec, study, storage, Serial(1, None, lambda text: None), Hooks(record)).run()
+    values, seconds, epochs = np.array([ended[number] for number in sorted(ended)]).T
+    return Search(contender, data, seed, np.minimum.accumulate(values), seconds, int(epochs.sum()))
+
+
+def one_by_one(contender: str, data: str, seed: int, trials: int) -> Search:
+    """Optuna's TPE with its defaults, as its users run it: each trial asked when the one before it is known."""
+    spec = study_of(data, seed, trials)
+    ready, settings, space = prepare(spec.source(), seed), spec.settings(), spec.space()
+    seconds, epochs = [], 0
+    started = time.perf_counter()
+
+    def trained(trial: optuna.Trial) -> float:
+        nonlocal epochs
+        training = train([space.suggest(trial)], ready, settings, seed)
+        epochs += int(training.epochs[0])
+        return objective(spec, Curves.of(training, 0), int(training.diverged_at[0]))
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=integer_seed(seed, "sampler")))
+    study.optimize(trained, trials, callbacks=[lambda *unused: seconds.append(time.perf_counter() - started)])
+    values = np.array([trial.value for trial in study.get_trials(deepcopy=False)])
+    return Search(contender, data, seed, np.minimum.accumulate(values), np.array(seconds), epochs)
+
+
+CONTENDERS: dict[str, Callable[..., Search]] = {
+    OURS: in_generations,
+    "Optuna's TPE, one by one": one_by_one,
+    "Optuna's TPE, in generations": lambda *which: in_generations(*which, sampler="optuna:TPESampler"),
+    "random": lambda *which: in_generations(*which, sampler="random"),
+    "sweep, halving": lambda *which: in_generations(*which, pruner="halving"),
+    "sweep, median": lambda *which: in_generations(*which, pruner="median"),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much larger another's best loss is than ours: the mean of the paired differences, over our median loss.
+
+    `low` and `high` bound it with a confidence of 95 % (BCa bootstrap over the seeds; Efron 1987). Below 0: the other
+    is better. Not a mean of ratios: a loss may be next to nothing.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, ours: Array, theirs: Array) -> Difference:
+        """Compare in pairs, shape ``(seeds,)`` each."""
+        from scipy.stats import bootstrap
+
+        shares = (theirs - ours) / np.median(ours)
+        if np.ptp(shares) == 0:
+            return cls(*[float(shares[0])] * 3)
+        interval = bootstrap((shares,), np.mean, confidence_level=CONFIDENCE, rng=np.random.default_rng(0))
+        return cls(float(shares.mean()), *map(float, interval.confidence_interval))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a contender found on a data set in so many trials: medians over the seeds.
+
+    Attributes
+    ----------
+    best : float
+        The lowest validation loss.
+    seconds : float
+        What its study took.
+    epochs : float
+        Trained, as a share of what ours trained.
+    worse : Difference or None
+        Its best beside ours after as many trials; None: it is ours.
+    worse_by_then : Difference or None
+        Its best at the time when ours had all its trials, beside ours; None also where it had none by then.
+    """
+
+    data: str
+    contender: str
+    trials: int
+    best: float
+    seconds: float
+    epochs: float
+    worse: Difference | None
+    worse_by_then: Difference | None
+
+
+def searched(data: str, seed: int, trials: int) -> list[Search]:
+    """Let all contenders search once."""
+    return [search(name, data, seed, trials) for name, search in CONTENDERS.items()]
+
+
+def measure(seeds: int, budgets: Sequence[int]) -> list[Found]:
+    """Let all contenders search on all data sets, on all cores, one search a core."""
+    import joblib
+
+    tasks = [(data, seed, trials) for data in DATA for trials in budgets for seed in range(seeds)]
+    together = joblib.Parallel(n_jobs=-1)(joblib.delayed(searched)(*task) for task in tasks)
+    studies = [search for group in together for search in group]
+    return [
+        summed_up([s for s in studies if (s.data, len(s.best)) == (data, trials)], name)
+        for data in DATA
+        for trials in budgets
+        for name in CONTENDERS
+    ]
+
+
+def summed_up(studies: Sequence[Search], name: str) -> Found:
+    """Sum one contender's studies up, of one data set and length; all contenders' studies are given."""
+    ours, own = ({s.seed: s for s in studies if s.contender == who} for who in (OURS, name))
+    pairs = [(ours[seed], own[seed]) for seed in sorted(own)]
+    best, theirs = (np.array([s.best[-1] for s in side]) for side in zip(*pairs, strict=True))
+    by_then = np.array([other.after(mine.seconds[-1]) for mine, other in pairs])
+    return Found(
+        pairs[0][1].data,
+        name,
+        len(pairs[0][1].best),
+        float(np.median(theirs)),
+        float(np.median([other.seconds[-1] for _, other in pairs])),
+        float(np.median([other.epochs / mine.epochs for mine, other in pairs])),
+        None if name == OURS else Difference.of(best, theirs),
+        None if name == OURS or not np.isfinite(by_then).all() else Difference.of(best, by_then),
+    )
