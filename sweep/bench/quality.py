@@ -36,6 +36,7 @@ DATA: dict[str, dict[str, Any]] = {
 }
 SCHEDULES = ["constant", "step", "exponential", "inverse_time", "piecewise", "plateau", "linear", "cosine"]
 OURS = "sweep"
+ALL = "all"
 CONFIDENCE = 0.95
 
 
@@ -138,11 +139,10 @@ class Difference:
     high: float
 
     @classmethod
-    def of(cls, ours: Array, theirs: Array) -> Difference:
-        """Compare in pairs, shape ``(seeds,)`` each."""
+    def of(cls, shares: Array) -> Difference:
+        """Sum up paired differences."""
         from scipy.stats import bootstrap
 
-        shares = (theirs - ours) / np.median(ours)
         if np.ptp(shares) == 0:
             return cls(*[float(shares[0])] * 3)
         interval = bootstrap((shares,), np.mean, confidence_level=CONFIDENCE, rng=np.random.default_rng(0))
@@ -155,7 +155,9 @@ class Found:
 
     Attributes
     ----------
-    best : float
+    data : str
+        Or `ALL` of them: then the differences of all are taken together.
+    best : float or None
         The lowest validation loss.
     seconds : float
         What its study took.
@@ -170,7 +172,7 @@ class Found:
     data: str
     contender: str
     trials: int
-    best: float
+    best: float | None
     seconds: float
     epochs: float
     worse: Difference | None
@@ -189,27 +191,34 @@ def measure(seeds: int, budgets: Sequence[int]) -> list[Found]:
     tasks = [(data, seed, trials) for data in DATA for trials in budgets for seed in range(seeds)]
     together = joblib.Parallel(n_jobs=-1)(joblib.delayed(searched)(*task) for task in tasks)
     studies = [search for group in together for search in group]
-    return [
-        summed_up([s for s in studies if (s.data, len(s.best)) == (data, trials)], name)
-        for data in DATA
+    chosen = {
+        (data, trials): [s for s in studies if len(s.best) == trials and data in (s.data, ALL)]
+        for data in (*DATA, ALL)
         for trials in budgets
-        for name in CONTENDERS
-    ]
+    }
+    return [summed_up(data, group, name) for (data, _), group in chosen.items() for name in CONTENDERS]
 
 
-def summed_up(studies: Sequence[Search], name: str) -> Found:
-    """Sum one contender's studies up, of one data set and length; all contenders' studies are given."""
-    ours, own = ({s.seed: s for s in studies if s.contender == who} for who in (OURS, name))
-    pairs = [(ours[seed], own[seed]) for seed in sorted(own)]
-    best, theirs = (np.array([s.best[-1] for s in side]) for side in zip(*pairs, strict=True))
-    by_then = np.array([other.after(mine.seconds[-1]) for mine, other in pairs])
+def summed_up(data: str, studies: Sequence[Search], name: str) -> Found:
+    """Sum one contender's studies up, of one data set (or `ALL`) and length; all contenders' studies are given."""
+    ours, own = ({(s.data, s.seed): s for s in studies if s.contender == who} for who in (OURS, name))
+    pairs = [(ours[key], own[key]) for key in own]
+    level = {d: np.median([mine.best[-1] for mine, _ in pairs if mine.data == d]) for d, _ in own}
+
+    def worse(theirs: Sequence[float]) -> Difference | None:
+        if name == OURS or not np.isfinite(theirs).all():
+            return None
+        found = zip(pairs, theirs, strict=True)
+        return Difference.of(np.array([(loss - mine.best[-1]) / level[mine.data] for (mine, _), loss in found]))
+
+    losses = [other.best[-1] for _, other in pairs]
     return Found(
-        pairs[0][1].data,
+        data,
         name,
         len(pairs[0][1].best),
-        float(np.median(theirs)),
+        None if data == ALL else float(np.median(losses)),
         float(np.median([other.seconds[-1] for _, other in pairs])),
         float(np.median([other.epochs / mine.epochs for mine, other in pairs])),
-        None if name == OURS else Difference.of(best, theirs),
-        None if name == OURS or not np.isfinite(by_then).all() else Difference.of(best, by_then),
+        worse(losses),
+        worse([other.after(mine.seconds[-1]) for mine, other in pairs]),
     )

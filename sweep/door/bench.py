@@ -162,8 +162,8 @@ def _longs(bench: Bench) -> Iterator[RenderableType]:
 def _found(bench: Bench) -> Iterator[RenderableType]:
     rows = [
         [
-            f.data, str(f.trials), f.contender, f"{f.best:.4f}", _percent(f.worse), f"{f.seconds:.1f}",
-            _percent(f.worse_by_then), f"{100 * f.epochs:.0f} %",
+            f.data, str(f.trials), f.contender, "" if f.best is None else f"{f.best:.4f}", _percent(f.worse),
+            f"{f.seconds:.1f}", _percent(f.worse_by_then), f"{100 * f.epochs:.0f} %",
         ]
         for f in bench.found
     ]  # fmt: skip

@@ -24,6 +24,7 @@ from sweep.learning.hyper import Array
 from sweep.learning.schedule import Schedule
 
 MOMENTS = 16  # an epoch: how finely it is looked when a schedule moves
+ROUNDING = 1e-9  # of the factor: less is no move
 
 
 class Pruner(ABC):
@@ -104,7 +105,7 @@ class Median(Pruner):
 
 
 def first_move(schedule: Schedule, epochs: int) -> float:
-    """When, in epochs, the learning rate first moves by the clock; infinity if it does not.
+    """When, in epochs, the learning rate first moves by the clock, after its warm-up; infinity if it does not.
 
     >>> from sweep.learning.schedules import Constant, Step
     >>> first_move(Step(every=10.0), 30), first_move(Constant(), 30)
@@ -114,8 +115,8 @@ def first_move(schedule: Schedule, epochs: int) -> float:
     if schedule.start(nothing, nothing):  # it watches the loss
         return math.inf
     times = np.arange(epochs * MOMENTS) / MOMENTS
-    factors = np.ravel(schedule.factor(times))
-    moved = np.flatnonzero(factors != factors[0])
+    away = np.abs(np.ravel(schedule.factor(times)) - 1.0)
+    moved = np.flatnonzero((away > ROUNDING) & (times >= schedule.warmup))
     return float(times[moved[0]]) if len(moved) else math.inf
 
 

@@ -223,6 +223,8 @@ class Spec(_Section):
         space = self.space()
         for place, parameters in enumerate(self.study.start, start=1):
             problem = space.misfit(parameters)
+            if not problem and parameters in self.study.start[: place - 1]:
+                problem = "is there twice"
             if problem:
                 raise ValueError(f"study.start, number {place}: {problem}")
         if self.study.pruner not in ("", "none") and not self.rungs():

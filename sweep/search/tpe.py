@@ -35,7 +35,7 @@ from sweep.search.space import Space
 CANDIDATES = 24  # for each proposal, as in Optuna
 MOST_GOOD = 25  # as in Optuna
 MOST_KERNELS = 400
-STARTUP = 10, 24  # finished trials before the model begins, at least and at most: one for each arm of the space
+STARTUP = 10  # finished trials before the model begins, as in Optuna; what is asked meanwhile is no model's, either
 FRESH = 25  # trials that weigh 1 among those that were not good; as in Optuna
 TRIES = 100  # random configurations drawn for one that was not proposed before
 ENQUEUED = "fixed_params"  # the system attribute by which Optuna knows a trial that no sampler was asked for
@@ -87,8 +87,6 @@ class Proposer:
         self.names = list(self.union)
         self.choices = [len(d.choices) if isinstance(d, CategoricalDistribution) else 0 for d in self.union.values()]
         self.shared = [i for i, name in enumerate(self.names) if "." not in name]
-        fewest, most = STARTUP
-        self.startup = min(max(fewest, len(space.arms)), most)
         self.arm_order = np.random.default_rng(stream(seed, "sampler")).permutation(len(space.arms))
         self._every = everything(space)
         self._history = _History(np.empty((0, len(self.names))))
@@ -105,7 +103,7 @@ class Proposer:
         history = self._read(trials, generation * self.size)
         objective = history.objective.copy()
         objective[max(0, generation - self.lag) * self.size :] = np.nan
-        if np.isfinite(objective).sum() < self.startup:
+        if np.isfinite(objective).sum() < STARTUP:
             proposals = self._design(generation, random)
         else:
             proposals = self._modelled(history.places, _ranks(objective, history.tier), random)

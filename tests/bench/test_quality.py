@@ -43,22 +43,33 @@ def test_contenders_are_compared_seed_by_seed_at_equal_trials_and_at_equal_time(
     for seed, level in enumerate((1.0, 10.0, 100.0)):
         studies.append(search(OURS, seed, [3 * level, 2 * level], [1.0, 2.0]))
         studies.append(search("other", seed, [4 * level, level], [1.5, 9.0]))
-    found = summed_up(studies, "other")
+    found = summed_up("digits", studies, "other")
     assert (found.trials, found.best, found.seconds, found.epochs) == (2, 10.0, 9.0, 1.0)
     assert found.worse
     assert found.worse_by_then
     assert found.worse.mean == pytest.approx(np.mean([-1.0, -10.0, -100.0]) / 20.0)
     assert found.worse_by_then.mean == pytest.approx(np.mean([2.0, 20.0, 200.0]) / 20.0)
-    assert summed_up(studies, OURS).worse is None
+    assert summed_up("digits", studies, OURS).worse is None
+
+
+def test_data_sets_are_taken_together_each_on_its_own_scale() -> None:
+    studies = []
+    for data, level in (("digits", 1.0), ("noisy", 1000.0)):
+        for seed in (0, 1):
+            studies.append(Search(OURS, data, seed, np.array([level]), np.array([1.0]), 1))
+            studies.append(Search("other", data, seed, np.array([(1.5 + seed) * level]), np.array([1.0]), 1))
+    found = summed_up(quality.ALL, studies, "other")
+    assert found.best is None
+    assert found.worse
+    assert found.worse.mean == pytest.approx(1.0)
 
 
 def test_who_knows_nothing_yet_is_not_compared_at_that_time() -> None:
     studies = [search(OURS, 0, [2.0], [1.0]), search("other", 0, [1.0], [5.0])]
-    assert summed_up(studies, "other").worse_by_then is None
+    assert summed_up("digits", studies, "other").worse_by_then is None
 
 
 def test_the_interval_of_equal_differences_is_a_point_and_of_others_holds_the_mean() -> None:
-    ours = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert Difference.of(ours, ours) == Difference(0.0, 0.0, 0.0)
-    found = Difference.of(ours, ours + np.array([0.1, 0.3, 0.2, 0.6, 0.4]))
+    assert Difference.of(np.zeros(5)) == Difference(0.0, 0.0, 0.0)
+    found = Difference.of(np.array([0.1, 0.3, 0.2, 0.6, 0.4]))
     assert 0 < found.low < found.mean < found.high

@@ -19,7 +19,7 @@ from sweep.learning.configuration import Configuration
 from sweep.search import tpe
 from sweep.search.samplers import SAMPLERS
 from sweep.search.space import Space
-from sweep.search.tpe import Proposer
+from sweep.search.tpe import STARTUP, Proposer
 from tests.studies import content, everything, laws, searches, tiny
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -81,7 +81,7 @@ def test_every_proposal_is_a_legal_configuration_of_any_space(search: dict[str, 
     space = tiny(**content() | {"search": search}).space()
     proposer = Proposer(space, seed, SIZE)
     random = np.random.default_rng(seed)
-    known = max(4, -(-proposer.startup // SIZE) + 2)
+    known = max(4, -(-STARTUP // SIZE) + 2)
     for trial in grown(space, proposer, known, lambda c: float(random.random())):
         configuration = space.configuration(trial.params)
         assert set(trial.params) == {n for n in space.active(trial.params) if n in proposer.union}
