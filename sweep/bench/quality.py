@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ DATA: dict[str, dict[str, Any]] = {
 SCHEDULES = ["constant", "step", "exponential", "inverse_time", "piecewise", "plateau", "linear", "cosine"]
 OURS = "sweep"
 ALL = "all"
+PRUNED = ("halving", "median")
 CONFIDENCE = 0.95
 
 
@@ -119,10 +121,9 @@ def one_by_one(contender: str, data: str, seed: int, trials: int) -> Search:
 CONTENDERS: dict[str, Callable[..., Search]] = {
     OURS: in_generations,
     "Optuna's TPE, one by one": one_by_one,
-    "Optuna's TPE, in generations": lambda *which: in_generations(*which, sampler="optuna:TPESampler"),
-    "random": lambda *which: in_generations(*which, sampler="random"),
-    "sweep, halving": lambda *which: in_generations(*which, pruner="halving"),
-    "sweep, median": lambda *which: in_generations(*which, pruner="median"),
+    "Optuna's TPE, in generations": partial(in_generations, sampler="optuna:TPESampler"),
+    "random": partial(in_generations, sampler="random"),
+    **{f"sweep, {name}": partial(in_generations, pruner=name) for name in PRUNED},
 }
 
 
@@ -148,6 +149,23 @@ class Difference:
         interval = bootstrap((shares,), np.mean, confidence_level=CONFIDENCE, rng=np.random.default_rng(0))
         return cls(float(shares.mean()), *map(float, interval.confidence_interval))
 
+    @classmethod
+    def of_medians(cls, ours: Array, theirs: Array) -> Difference:
+        """How much larger their median loss is, over ours; percentile bootstrap over the pairs."""
+        from scipy.stats import bootstrap
+
+        def larger(mine: Array, other: Array) -> float:
+            return float((np.median(other) - np.median(mine)) / np.median(ours))
+
+        if len(ours) == 1:
+            return cls(*[larger(ours, theirs)] * 3)
+
+        interval = bootstrap(
+            (ours, theirs), larger, paired=True, vectorized=False, method="percentile",
+            confidence_level=CONFIDENCE, rng=np.random.default_rng(0),
+        ).confidence_interval  # fmt: skip
+        return cls(larger(ours, theirs), float(interval.low), float(interval.high))
+
 
 @dataclass(frozen=True)
 class Found:
@@ -167,6 +185,8 @@ class Found:
         Its best beside ours after as many trials; None: it is ours.
     worse_by_then : Difference or None
         Its best at the time when ours had all its trials, beside ours; None also where it had none by then.
+    median_worse : Difference or None
+        Its median best beside our median best; None: it is ours, or these are several data sets.
     """
 
     data: str
@@ -177,6 +197,7 @@ class Found:
     epochs: float
     worse: Difference | None
     worse_by_then: Difference | None
+    median_worse: Difference | None
 
 
 def searched(data: str, seed: int, trials: int) -> list[Search]:
@@ -221,4 +242,10 @@ def summed_up(data: str, studies: Sequence[Search], name: str) -> Found:
         float(np.median([other.epochs / mine.epochs for mine, other in pairs])),
         worse(losses),
         worse([other.after(mine.seconds[-1]) for mine, other in pairs]),
+        None if data == ALL or name == OURS else Difference.of_medians(*_ends(pairs)),
     )
+
+
+def _ends(pairs: Sequence[tuple[Search, Search]]) -> tuple[Array, Array]:
+    """The best losses of ours and of theirs."""
+    return np.array([mine.best[-1] for mine, _ in pairs]), np.array([other.best[-1] for _, other in pairs])

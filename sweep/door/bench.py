@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.bench.kernel import Kernel
-from sweep.bench.quality import Difference
+from sweep.bench.quality import OURS, PRUNED, Difference
 from sweep.bench.result import Bench
 from sweep.bench.targets import Target, targets
 from sweep.bench.timing import Timing
@@ -28,13 +28,14 @@ WORDS = {
     "saturating": "saturating (squared gradients below 1e-38)",
 }
 LEFT = ("", "sampler", "how", "held", "data", "search")  # columns of words
+PRUNING = {f"{OURS}, {name}" for name in PRUNED}
 BUSY = 0.5  # processes that wanted a core, in the mean: above it the machine was not quiet
 ROUGH = "--quick: few rounds, so rough; "
 
 
 def shown(bench: Bench) -> Group:
     """The whole report."""
-    parts = (_machine, _kernels, _curves, _peers, _asks, _parents, _wholes, _longs, _found, _targets, _end)
+    parts = (_machine, _kernels, _curves, _peers, _asks, _parents, _wholes, _longs, _found, _pruned, _targets, _end)
     return Group(*(line for part in parts for line in part(bench)))
 
 
@@ -166,11 +167,25 @@ def _found(bench: Bench) -> Iterator[RenderableType]:
             f"{f.seconds:.1f}", _percent(f.worse_by_then), f"{100 * f.epochs:.0f} %",
         ]
         for f in bench.found
+        if f.contender not in PRUNING
     ]  # fmt: skip
     header = ["data", "trials", "search", "best", "beside ours", "s", "when ours is done", "epochs"]
     yield from _part("What is found: the lowest validation loss, medians over seeds", header, rows)
     if rows:
         yield Text("  beside ours: how much higher, mean over the seeds in pairs, and its 95 % interval", style="dim")
+
+
+def _pruned(bench: Bench) -> Iterator[RenderableType]:
+    rows = [
+        [
+            f.data, str(f.trials), f.contender, f"{100 * (1 - f.epochs):.0f} %", _percent(f.median_worse),
+            _percent(f.worse),
+        ]
+        for f in bench.found
+        if f.contender in PRUNING
+    ]  # fmt: skip
+    header = ["data", "trials", "search", "epochs saved", "median best beside ours", "mean, in pairs"]
+    yield from _part("What pruning saves and costs, beside the same study unpruned", header, rows)
 
 
 def _percent(difference: Difference | None) -> str:

@@ -24,7 +24,7 @@ from sweep.learning.hyper import Array
 from sweep.learning.schedule import Schedule
 
 MOMENTS = 16  # an epoch: how finely it is looked when a schedule moves
-ROUNDING = 1e-9  # of the factor: less is no move
+ROUNDING = 1e-9  # of a factor or an epoch
 
 
 class Pruner(ABC):
@@ -35,7 +35,7 @@ class Pruner(ABC):
     @final
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs after which trials are judged: rising, before the last one."""
-        found = {math.ceil(fraction * epochs) for fraction in self.fractions}
+        found = {math.ceil(fraction * epochs - ROUNDING) for fraction in self.fractions}
         return tuple(sorted(rung for rung in found if rung < epochs))
 
     @abstractmethod
@@ -69,14 +69,15 @@ class Nothing(Pruner):
 
 @final
 class Halving(Pruner):
-    """Successive halving (Jamieson and Talwalkar 2016): at 1/4 and 1/2 of the training the better half goes on.
+    """Successive halving (Jamieson and Talwalkar 2016): at 1/3 and 2/3 of the training the better half goes on.
 
-    Synchronous: the half of all trials that are or were at this rung. Measured on three data sets, 400 trials each: a
-    first rung at a ninth, keeping a third (Hyperband's), saved 60 to 70 % of the epochs and lost most of the ten best
-    trials; this saves 35 to 45 % and keeps most of them.
+    Synchronous: the half of all trials that are or were at this rung. Measured on the curves of 400 trials of TPE on
+    each of three data sets: rungs at a ninth and a third, keeping a third (Hyperband's), saved 60 % of the epochs and
+    lost 7 to 10 of the ten best trials; rungs at a quarter and a half, keeping the half, saved 35 to 43 % and lost 0 to
+    5; these save about 30 % and lost 0 to 2.
     """
 
-    fractions: ClassVar[tuple[float, ...]] = (0.25, 0.5)
+    fractions: ClassVar[tuple[float, ...]] = (1 / 3, 2 / 3)
     kept: ClassVar[float] = 0.5
 
     def survivors(self, values: Array, before: Array) -> Array:

@@ -23,15 +23,15 @@ def median(mine: Sequence[float], others: Sequence[float]) -> list[bool]:
 
 
 JUDGES: dict[str, Callable[[Sequence[float], Sequence[float]], list[bool]]] = {"halving": halving, "median": median}
-QUARTERS = {"halving": (1, 2), "median": (1, 2, 3)}
+SHARES = {"halving": ((1, 3), (2, 3)), "median": ((1, 4), (2, 4), (3, 4))}  # of the training
 
 
 def rungs(pruner: str, epochs: int) -> list[int]:
-    """The quarters of the training at which a pruner judges, in whole epochs."""
+    """The shares of the training after which a pruner judges, in whole epochs."""
     found: list[int] = []
-    for quarters in QUARTERS[pruner]:
+    for share, whole in SHARES[pruner]:
         epoch = 0
-        while 4 * epoch < quarters * epochs:
+        while whole * epoch < share * epochs:
             epoch += 1
         if epoch < epochs and epoch not in found:
             found.append(epoch)

@@ -72,7 +72,7 @@ def test_there_is_something_to_judge_in_these_studies(pruner: str, objective: st
     result = ran(pruner, objective, replicates)
     found = judged(result, pruner)
     for rung in judging.rungs(pruner, EPOCHS):
-        assert rung in found.pruned.values() or rung > EPOCHS / 2, "by the third quarter hardly anyone is bad"
+        assert rung in found.pruned.values() or rung > EPOCHS / 2, "late in the training hardly anyone is bad"
         assert len(found.judged[rung]) > sum(stopped == rung for stopped in found.pruned.values())
         assert found.passed[rung]
     assert set(result.trials["state"]) == {"complete", "pruned", "diverged"}

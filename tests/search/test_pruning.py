@@ -117,7 +117,7 @@ def test_rungs_rise_and_lie_before_the_last_epoch_and_not_before_a_quarter(name:
     found = PRUNERS[name]().rungs(epochs)
     assert all(a < b for a, b in pairwise(found))
     assert all(epochs / 4 <= rung < epochs for rung in found)
-    if name in judging.QUARTERS:
+    if name in judging.SHARES:
         assert list(found) == judging.rungs(name, epochs)
 
 
@@ -127,7 +127,7 @@ def test_a_training_of_one_epoch_has_no_rung(name: str) -> None:
 
 
 def test_the_rungs_of_thirty_epochs() -> None:
-    assert Halving().rungs(30) == (8, 15)
+    assert Halving().rungs(30) == (10, 20)
     assert Median().rungs(30) == (8, 15, 23)
 
 
@@ -137,11 +137,11 @@ def test_a_judge_compares_with_all_who_were_judged_at_the_same_rung(generations:
     judge, before = Judge(Halving(), 30), list[float]()
     for place, values in enumerate(generations):
         if place % 2:  # as after a resumption: what was, is told and not judged again
-            judge.remember(8, np.array(values))
+            judge.remember(10, np.array(values))
         else:
-            assert judge.survivors(8, np.array(values)).tolist() == judging.halving(values, before)
+            assert judge.survivors(10, np.array(values)).tolist() == judging.halving(values, before)
         before += values
-    assert judge.survivors(15, np.array([2.0, 1.0])).tolist() == [False, True], "nobody has been at the other rung"
+    assert judge.survivors(20, np.array([2.0, 1.0])).tolist() == [False, True], "nobody has been at the other rung"
 
 
 def moves_by_the_textbook(schedule: Schedule, time: float) -> bool:
