@@ -242,7 +242,7 @@ def run(
 
     spec = resolve(study, trials=trials, seed=seed, sampler=sampler, pruner=pruner, storage=storage)
     if start_from is not None:
-        spec = _warmed(spec, load(folder_of(start_from, runs).path), warn)
+        spec = warmed(spec, start_from, runs, warn)
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: must be above 0 seconds")
     folder = RunFolder(Path(runs) / spec.study.name)
@@ -271,10 +271,11 @@ class Wishes:
     warn: Callable[[str], None]
 
 
-def _warmed(spec: Spec, other: Result, warn: Callable[[str], None]) -> Spec:
-    """The study with another run's best configurations first."""
+def warmed(spec: Spec, start_from: str | Path, runs: str | Path, warn: Callable[[str], None]) -> Spec:
+    """The study with another run's best configurations first; `warn` is told of those that do not fit."""
     from sweep.door.warm import started
 
+    other = load(folder_of(start_from, runs).path)
     spec, misfits = started(spec, other.trials, str(other.folder))
     for misfit in misfits:
         warn(misfit)

@@ -92,6 +92,10 @@ def run(
         from sweep.door import api
 
         spec = api.resolve(study, trials=trials, seed=seed, sampler=sampler, pruner=pruner, storage=storage)
+        if start_from:
+            spec = api.warmed(
+                spec, start_from, runs, lambda text: _err().print(f"sweep: warning: {text}", soft_wrap=True)
+            )
         _dry_run(spec, workers, as_json)
         return
     options = {
