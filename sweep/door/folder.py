@@ -55,7 +55,7 @@ class RunFolder:
         """Check that the folder is new or belongs to this study.
 
         Another total of trials or another wording of the question is no difference; the storage is that of the earlier
-        run unless the new one names its own, and so are the configurations to start with.
+        run unless the new one names its own, and so are the configurations to start with and the size of a generation.
 
         Returns
         -------
@@ -66,6 +66,8 @@ class RunFolder:
             return spec
         before = self.spec()
         kept = {key: getattr(before.study, key) for key in ("storage", "start") if not getattr(spec.study, key)}
+        if spec.study.generation == specs.generation_size(spec.study.trials):  # it only follows from the total
+            kept["generation"] = before.study.generation
         spec = spec.model_copy(update={"study": spec.study.model_copy(update=kept)})
         changed = differences(before.resolved(), spec.resolved())
         for free in ("study.trials", "study.question"):

@@ -16,7 +16,7 @@ from sweep.door.api import folder_of, resolve
 from sweep.door.folder import RunFolder, differences
 from sweep.errors import UsageError
 from sweep.search.catalogue import shipped
-from sweep.search.spec import Spec
+from sweep.search.spec import Spec, complete
 from tests.studies import CALM, content, laws, run, tiny
 
 
@@ -71,7 +71,7 @@ def test_another_total_is_no_difference_and_is_written_down(folder: RunFolder, t
     ("sections", "keys", "values"),
     [
         ({"study": {"seed": 7}}, ["study.seed"], ["0 there, 7 now"]),
-        ({"study": {"generation": 8}}, ["study.generation"], ["4 there, 8 now"]),
+        ({"study": {"generation": 6}}, ["study.generation"], ["4 there, 6 now"]),
         ({"study": {"sampler": "grid"}}, ["study.sampler"], ["'random' there, 'grid' now"]),
         ({"study": {"storage": "/elsewhere"}}, ["study.storage"], ["None there, '/elsewhere' now"]),
         ({"data": {"name": "wine"}}, ["data.name"], ["'iris' there, 'wine' now"]),
@@ -92,6 +92,15 @@ def test_a_different_study_is_refused_naming_what_differs(
     assert all(value in line for value in values)
     assert "study.trials" not in line
     assert folder.study_file.read_bytes() == before
+
+
+def test_a_study_file_with_another_total_keeps_its_generations(folder: RunFolder) -> None:
+    sections = content(study={"trials": 300})
+    del sections["study"]["generation"]
+    assert claim(folder, complete(sections, Path("tiny.toml"))).study.generation == 15
+    sections["study"]["trials"] = 600
+    assert claim(folder, complete(sections, Path("tiny.toml"))).study.generation == 15
+    assert folder.spec().study.trials == 600
 
 
 def test_the_storage_of_the_earlier_run_is_kept_unless_another_is_named(folder: RunFolder) -> None:
