@@ -140,7 +140,7 @@ def study_of(sampler: str, trials: int) -> Spec:
     The last generations of a study ask no others, so they are cheaper, and no part of what is measured.
     """
     spec = specs.read(catalogue.find(STUDY))
-    size = specs.generation_size(trials)
+    size = specs.generation_size(trials, sampler)
     update = {"sampler": sampler, "generation": size, "trials": (-(-trials // size) + 4) * size}
     return spec.model_copy(update={"study": spec.study.model_copy(update=update)})
 

@@ -66,7 +66,9 @@ class RunFolder:
             return spec
         before = self.spec()
         kept = {key: getattr(before.study, key) for key in ("storage", "start") if not getattr(spec.study, key)}
-        if spec.study.generation == specs.generation_size(spec.study.trials):  # it only follows from the total
+        if spec.study.generation == specs.generation_size(
+            spec.study.trials, spec.study.sampler
+        ):  # it only follows from the total
             kept["generation"] = before.study.generation
         spec = spec.model_copy(update={"study": spec.study.model_copy(update=kept)})
         changed = differences(before.resolved(), spec.resolved())

@@ -90,7 +90,7 @@ def test_arguments_stand_in_for_what_the_study_says(tmp_path: Path) -> None:
 
 
 def test_a_total_does_not_change_the_size_of_a_generation() -> None:
-    study = content(study={"trials": 512})
+    study = content(study={"trials": 512, "sampler": "tpe"})
     del study["study"]["generation"]
     assert resolve(study, trials=9).study.generation == resolve(study).study.generation == 25
 

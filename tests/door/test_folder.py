@@ -95,7 +95,7 @@ def test_a_different_study_is_refused_naming_what_differs(
 
 
 def test_a_study_file_with_another_total_keeps_its_generations(folder: RunFolder) -> None:
-    sections = content(study={"trials": 300})
+    sections = content(study={"trials": 300, "sampler": "tpe"})
     del sections["study"]["generation"]
     assert claim(folder, complete(sections, Path("tiny.toml"))).study.generation == 15
     sections["study"]["trials"] = 600

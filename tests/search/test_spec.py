@@ -121,7 +121,7 @@ def test_a_shipped_study_is_legal_and_named_after_its_file(name: str) -> None:
 def test_what_a_file_leaves_out_is_filled_in(tmp_path: Path) -> None:
     spec = read(write(tmp_path, {"data": {"name": "iris"}}))
     assert (spec.study.name, spec.study.sampler, spec.study.trials) == ("mine", "tpe", 256)
-    assert spec.study.generation == generation_size(256)
+    assert spec.study.generation == generation_size(256, "tpe")
     assert spec.search.optimizers == list(OPTIMIZERS)
     assert spec.search.schedules == list(SCHEDULES)
     assert set(spec.resolved()["network"]) == set(type(spec.network).model_fields)
@@ -134,11 +134,14 @@ def test_comparing_draws_at_random_unless_told_otherwise() -> None:
     assert tiny(study={"mode": "compare", "sampler": ""}).study.sampler == "random"
 
 
+@pytest.mark.parametrize(("sampler", "parts"), [("tpe", 20), ("optuna:TPESampler", 20), ("random", 4), ("grid", 4)])
 @given(trials=st.integers(1, 100_000))
-def test_a_generation_is_a_twentieth_of_the_study_within_bounds(trials: int) -> None:
-    size = generation_size(trials)
+def test_a_generation_is_a_twentieth_of_the_study_within_bounds_unless_nobody_learns(
+    sampler: str, parts: int, trials: int
+) -> None:
+    size = generation_size(trials, sampler)
     assert SMALLEST_GENERATION <= size <= LARGEST_GENERATION
-    assert size in (SMALLEST_GENERATION, LARGEST_GENERATION) or 20 * size <= trials < 20 * (size + 1)
+    assert size in (SMALLEST_GENERATION, LARGEST_GENERATION) or parts * size <= trials < parts * (size + 1)
 
 
 def test_a_data_file_is_sought_beside_the_study_file(tmp_path: Path) -> None:
