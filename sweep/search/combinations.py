@@ -54,15 +54,11 @@ class Combinations:
 
 def grid_values(search: Search) -> Sequence[float]:
     """The values that a grid tries: choices as they are, of a range `GRID_POINTS`, evenly spaced on its scale."""
-    match search:
-        case Fixed(value):
-            return (value,)
-        case Choices(values):
-            return values
-        case Range(low, high, log, integer):
-            spaced = np.geomspace(low, high, GRID_POINTS) if log else np.linspace(low, high, GRID_POINTS)
-            clipped = np.clip(spaced, low, high)  # geomspace may miss its own ends by a rounding
-            return tuple(dict.fromkeys(np.round(clipped).astype(int).tolist() if integer else clipped.tolist()))
+    if not isinstance(search, Range):
+        return every_value(search)
+    spaced = (np.geomspace if search.log else np.linspace)(search.low, search.high, GRID_POINTS)
+    clipped = np.clip(spaced, search.low, search.high)  # geomspace may miss its own ends by a rounding
+    return tuple(dict.fromkeys(np.round(clipped).astype(int).tolist() if search.integer else clipped.tolist()))
 
 
 def every_value(search: Search) -> Sequence[float]:
