@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sweep.bench.machine import megabytes
 from sweep.bench.whole import complain, started
 from sweep.results import tables
 
@@ -96,14 +97,11 @@ def measure(sampler: str, trials: int) -> Long:
 
 def _look(process: subprocess.Popen[str]) -> list[_Look]:
     """The memory of a process and of those that it has started; nothing if the system does not say, or it has ended."""
-    found = []
-    for pid in (process.pid, *_children(process.pid)):
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-        except OSError:
-            continue
-        found += [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:")]
-    return [_Look(time.time(), found[0], sum(found[1:]))] if found else []
+    parent = megabytes(process.pid, "VmRSS")
+    if parent is None:
+        return []
+    workers = (megabytes(pid, "VmRSS") or 0.0 for pid in _children(process.pid))  # one may have ended meanwhile
+    return [_Look(time.time(), parent, sum(workers))]
 
 
 def _children(pid: int) -> list[int]:

@@ -12,6 +12,16 @@ from typing import Any
 PACKAGES = ("numpy", "numba", "scikit-learn", "optuna", "torch", "jax", "rustuna")
 
 
+def megabytes(process: int | str, entry: str) -> float | None:
+    """An entry of a process's memory as Linux tells it (``VmRSS``: now, ``VmHWM``: at most); None where nobody does."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return None
+    found = (line for line in status.splitlines() if line.startswith(f"{entry}:"))
+    return next((int(line.split()[1]) / 1024 for line in found), None)
+
+
 @dataclass(frozen=True)
 class Machine:
     """Processor, cores that may be used, operating system, Python, BLAS and the libraries' versions.

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sweep.bench.machine import megabytes
 from sweep.bench.timing import Timing
 from sweep.learning.splits import Data, prepare
 from sweep.learning.training import Training
@@ -168,10 +169,8 @@ def peak_megabytes() -> float:
 
     Where Linux tells it of this process alone, from there: what `getrusage` says begins with the parent's.
     """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+    told = megabytes("self", "VmHWM")
+    if told is not None:
+        return told
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

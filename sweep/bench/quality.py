@@ -81,7 +81,7 @@ def in_generations(contender: str, data: str, seed: int, trials: int, **keys: An
     """A study as this project runs it, by one of its samplers or pruners."""
     spec = study_of(data, seed, trials, **keys)
     storage = OpenStorage(optuna.storages.InMemoryStorage(), lambda: None, "memory")
-    prepare(spec.source(), seed)
+    prepare(spec.source(), seed)  # it is remembered, so that its time is not counted
     ended: dict[int, tuple[float, float, int]] = {}
     started = time.perf_counter()
 
@@ -226,13 +226,13 @@ def summed_up(data: str, studies: Sequence[Search], name: str) -> Found:
     pairs = [(ours[key], own[key]) for key in own]
     level = {d: np.median([mine.best[-1] for mine, _ in pairs if mine.data == d]) for d, _ in own}
 
-    def worse(theirs: Sequence[float]) -> Difference | None:
+    def worse(theirs: Array) -> Difference | None:
         if name == OURS or not np.isfinite(theirs).all():
             return None
         found = zip(pairs, theirs, strict=True)
         return Difference.of(np.array([(loss - mine.best[-1]) / level[mine.data] for (mine, _), loss in found]))
 
-    losses = [other.best[-1] for _, other in pairs]
+    best, losses = (np.array([search.best[-1] for search in side]) for side in zip(*pairs, strict=True))
     return Found(
         data,
         name,
@@ -241,11 +241,6 @@ def summed_up(data: str, studies: Sequence[Search], name: str) -> Found:
         float(np.median([other.seconds[-1] for _, other in pairs])),
         float(np.median([other.epochs / mine.epochs for mine, other in pairs])),
         worse(losses),
-        worse([other.after(mine.seconds[-1]) for mine, other in pairs]),
-        None if data == ALL or name == OURS else Difference.of_medians(*_ends(pairs)),
+        worse(np.array([other.after(mine.seconds[-1]) for mine, other in pairs])),
+        None if data == ALL or name == OURS else Difference.of_medians(best, losses),
     )
-
-
-def _ends(pairs: Sequence[tuple[Search, Search]]) -> tuple[Array, Array]:
-    """The best losses of ours and of theirs."""
-    return np.array([mine.best[-1] for mine, _ in pairs]), np.array([other.best[-1] for _, other in pairs])

@@ -15,8 +15,7 @@ from sweep.learning.splits import prepare, split_off_test
 from sweep.learning.training import train
 from sweep.results.files import replacing
 from sweep.results.tables import curves_of
-
-_COMPARED = ("learning_rate", "train_loss", "validation_loss", "validation_error")
+from sweep.search.records import CURVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def rerun(result: Result, number: int) -> Rerun:
     now = curves_of(train([configuration], data, spec.settings(), spec.study.seed))
     before = result.curves[result.curves["number"] == number].reset_index(drop=True)
     same_length = len(now) == len(before)
-    equal = same_length and all(np.array_equal(now[c], before[c], equal_nan=True) for c in _COMPARED)
+    equal = same_length and all(np.array_equal(now[c], before[c], equal_nan=True) for c in CURVES)
     largest = _largest_difference(now, before) if same_length else None
     return Rerun(spec.study.name, number, equal, int(before["epoch"].max()), largest)
 

@@ -18,6 +18,7 @@ from sweep.learning.training import train as train_population
 from sweep.search import catalogue, fitting
 from sweep.search import spec as specs
 from sweep.search.records import Progress
+from sweep.search.space import parameters_of
 from sweep.search.spec import Spec
 from sweep.search.storage import absolute
 
@@ -122,8 +123,8 @@ class Result:
         if not rungs:
             return {}
         trained = self.trials[self.trials["state"].isin(("complete", "pruned")) & (self.trials["epochs"] > rungs[0])]
-        rows = (row.dropna().to_dict() for _, row in trained.iterrows())
-        moves = [first_move(configuration_of(row, self.spec).schedule, epochs) for row in rows]
+        rows, space = (row.dropna().to_dict() for _, row in trained.iterrows()), self.spec.space()
+        moves = [first_move(space.configuration(parameters_of(row)).schedule, epochs) for row in rows]
         return {
             "pruner": self.spec.study.pruner,
             "rungs": list(rungs),
@@ -142,11 +143,7 @@ class Result:
 
 def configuration_of(row: Mapping[str, Any], spec: Spec) -> Configuration:
     """The configuration in a row of the table of trials."""
-    parameters: dict[str, Any] = {name: row[name] for name in ("optimizer", "schedule", "learning_rate")}
-    for prefix in ("optimizer", "schedule"):
-        start = f"{prefix}."
-        parameters |= {f"{row[prefix]}.{k.removeprefix(start)}": v for k, v in row.items() if k.startswith(start)}
-    return spec.space().configuration(parameters)
+    return spec.space().configuration(parameters_of(row))
 
 
 def resolve(

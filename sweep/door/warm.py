@@ -10,7 +10,7 @@ import pandas as pd
 from sweep.errors import UsageError
 from sweep.learning.hyper import Choices, Fixed, Range, contains
 from sweep.search.entries import written
-from sweep.search.space import Arm, Space
+from sweep.search.space import Arm, Space, parameters_of
 from sweep.search.spec import Spec, check_option
 
 MOST = 10  # configurations taken over
@@ -62,9 +62,9 @@ def _fitted(row: Mapping[Any, Any], space: Space) -> tuple[dict[str, Any], str]:
     for kind, name in kinds.items():
         if name not in (space.optimizers if kind == "optimizer" else space.schedules):
             return {}, f"{kind} {name!r} is not searched here"
-    found: dict[str, Any] = dict(kinds)
-    given, entries = _constants(row), space.entries(Arm(row["optimizer"], row["schedule"]))
-    for name, search in entries.items():
+    given = parameters_of({column: value for column, value in row.items() if not pd.isna(value)})
+    found = {kind: given.pop(kind) for kind in kinds}
+    for name, search in space.entries(Arm(row["optimizer"], row["schedule"])).items():
         value = given.pop(name, None)
         if value is None or not contains(search, value):
             return {}, f"{name} = {value}: searched is {written(search)}"
@@ -73,16 +73,6 @@ def _fitted(row: Mapping[Any, Any], space: Space) -> tuple[dict[str, Any], str]:
     for name, value in given.items():  # one more element of a list than here
         return {}, f"{name} = {value}: is no parameter of such a trial"
     return found, ""
-
-
-def _constants(row: Mapping[Any, Any]) -> dict[str, float]:
-    """The numbers of a row by Optuna's names."""
-    found = {"learning_rate": row["learning_rate"]}
-    for column, value in row.items():
-        kind, _, field = column.partition(".")
-        if field and not pd.isna(value):
-            found[f"{row[kind]}.{field}"] = value
-    return found
 
 
 def _as_searched(search: Choices | Range, value: float) -> float:

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from sweep.errors import UsageError, reason, unknown, unwritable
 from sweep.learning.training import Training
 from sweep.results.files import replacing
+from sweep.search.records import CURVES as CURVE_NAMES
 from sweep.search.records import Curves, Record
 
 TableName = Literal["trials", "curves"]
@@ -152,7 +153,7 @@ def curve_table(curves: Mapping[int, Curves]) -> pa.Table:
         "replicate": np.concatenate([np.repeat(np.arange(replicates), epochs) for replicates, epochs in shapes]),
         "epoch": np.concatenate([np.tile(np.arange(epochs), replicates) for replicates, epochs in shapes]),
     }
-    for name in ("learning_rate", "train_loss", "validation_loss", "validation_error"):
+    for name in CURVE_NAMES:
         columns[name] = np.concatenate([getattr(each, name).ravel() for each in curves.values()])
     return pa.table(columns, schema=CURVES)
 

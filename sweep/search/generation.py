@@ -16,12 +16,11 @@ from sweep.learning.hyper import Array
 from sweep.learning.population import Snapshot
 from sweep.learning.training import Pause, Settings, Training
 from sweep.search.ledger import Asked
-from sweep.search.records import Curves, Record
+from sweep.search.records import CURVES, Curves, Record
 from sweep.search.workers import Finished, Handle, Lost
 
 Submit = Callable[[Sequence[Configuration], Pause | None, int], Handle]
 Deal = Callable[[Sequence[Configuration]], list[list[int]]]
-_CURVES = ("learning_rate", "train_loss", "validation_loss", "validation_error")
 
 
 @dataclass
@@ -46,6 +45,8 @@ class Generation:
     until : int
         The epoch to which its jobs train.
     seconds, started, finished : array, shape (trials,)
+    first_moves : list of float
+        When each trial's learning rate first moves, for the pruner.
     records : dict
         Row to record, of those that have come to an end.
     """
@@ -56,6 +57,7 @@ class Generation:
     handed_over: bool = False
     epoch: int = 0
     until: int = 0
+    first_moves: list[float] = field(default_factory=list)
     records: dict[int, Record] = field(default_factory=dict)
     _jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
     _snapshots: dict[int, Snapshot] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class Generation:
         """Make room for what the training will give."""
         count = len(self.trials)
         shape = (count, settings.replicates, settings.epochs + 1)
-        curves = {name: np.full(shape, np.nan) for name in _CURVES}
+        curves = {name: np.full(shape, np.nan) for name in CURVES}
         nothing = np.zeros((count, 0))
         self.training = Training(
             **curves, epochs=np.zeros(count, int), diverged_at=np.full(count, -1), parameters=nothing, paused=None
@@ -126,7 +128,7 @@ class Generation:
     def _take_in(self, rows: list[int], result: Finished, snapshots: dict[int, Snapshot]) -> None:
         training = result.training
         columns = slice(self.epoch + 1 if self.epoch else 0, self.until + 1)
-        for name in _CURVES:
+        for name in CURVES:
             getattr(self.training, name)[rows, :, columns] = getattr(training, name)[:, :, columns]
         self.training.epochs[rows] = training.epochs
         self.training.diverged_at[rows] = training.diverged_at

@@ -28,17 +28,15 @@ class Curves:
     def of(cls, training: Training, place: int) -> Curves:
         """The curves of one trial of a population, as far as it was trained."""
         ran = slice(0, int(training.epochs[place]) + 1)
-        return cls(
-            training.learning_rate[place][:, ran],
-            training.train_loss[place][:, ran],
-            training.validation_loss[place][:, ran],
-            training.validation_error[place][:, ran],
-        )
+        return cls(*(getattr(training, name)[place][:, ran] for name in CURVES))
 
     def mean(self, name: str) -> Array:
         """One of the curves by name, mean over the replicates, shape ``(epochs + 1,)``."""
         curve: Array = getattr(self, name)
         return np.asarray(curve.mean(axis=0))
+
+
+CURVES = tuple(Curves.__dataclass_fields__)  # their names: in the table, and in a `Training`
 
 
 @dataclass(frozen=True, slots=True)

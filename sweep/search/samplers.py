@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial
 
 from sweep.learning.hyper import Array
 from sweep.learning.streams import integer_seed
-from sweep.search.combinations import everything, grid
+from sweep.search.combinations import grid
 from sweep.search.scales import quantile
 from sweep.search.space import Arm, Space
 from sweep.search.stock import PREFIX, Stock
@@ -123,7 +123,7 @@ class Tpe(Joint):
 
     def most(self) -> int | None:
         """The number of configurations, if they can be counted: nothing is proposed twice."""
-        every = everything(self.space)
+        every = self._proposer.every
         return None if every is None else every.size
 
     def parameters(self, study: Study, number: int) -> Mapping[str, Any]:

@@ -131,6 +131,16 @@ class Space:
         return list(found)
 
 
+def parameters_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table of trials, without what does not apply to it, by Optuna's names; fixed numbers included."""
+    found = {name: row[name] for name in ("optimizer", "schedule", "learning_rate")}
+    for column, value in row.items():
+        kind, _, field = column.partition(".")
+        if field:
+            found[f"{row[kind]}.{field}"] = value
+    return found
+
+
 def _names(constants: Constants) -> Iterator[str]:
     for field, search in constants.items():
         if isinstance(search, tuple):

@@ -48,7 +48,10 @@ class Hooks:
 
 def total_trials(spec: Spec) -> int:
     """How many trials the study has in the end: as many as asked for, unless there are fewer different ones."""
-    chooses = sampler_of(spec)
+    return _total(spec, sampler_of(spec))
+
+
+def _total(spec: Spec, chooses: Joint | Stock) -> int:
     most = chooses.most() if isinstance(chooses, Joint) else None
     return spec.study.trials if most is None else min(spec.study.trials, most)
 
@@ -114,8 +117,9 @@ class StudyLoop:
         self.rows = self.settings.population(prepare(spec.source(), spec.study.seed))
         self.judge = Judge(PRUNERS[spec.study.pruner](), spec.network.epochs)
         reports = reported(spec.network.epochs, self.judge.rungs)
-        self.ledger = Ledger(study, storage.storage, sampler_of(spec), spec.study.objective, reports, spec.study.start)
-        self.progress = Progress(total_trials(spec))
+        chooses = sampler_of(spec)
+        self.ledger = Ledger(study, storage.storage, chooses, spec.study.objective, reports, spec.study.start)
+        self.progress = Progress(_total(spec, chooses))
         self.torn = False  # whether a part of a generation was taken back: then nobody may ask what depends on it
 
     def run(self, timeout: float | None = None) -> Progress:
@@ -216,6 +220,8 @@ class StudyLoop:
         self.storage.commit()
         if hand_over:
             generation.begin(self.settings)
+            if self.judge.rungs:
+                generation.first_moves = [self._first_move(trial.configuration) for trial in generation.trials]
             self._hand_over(generation)
 
     def _hand_over(self, generation: Generation) -> None:
@@ -258,8 +264,7 @@ class StudyLoop:
     def _prune(self, generation: Generation) -> None:
         """Judge those of a generation that are at a rung, all at once."""
         rung = generation.epoch
-        moved = [self._first_move(trial.configuration) for trial in generation.trials]
-        judged = np.flatnonzero(generation.alive & [is_judged(move, rung) for move in moved])
+        judged = np.flatnonzero(generation.alive & [is_judged(move, rung) for move in generation.first_moves])
         curve = getattr(generation.training, self.spec.study.objective)[judged].mean(axis=1)
         values = self.ledger.shown(curve)[:, rung]
         pruned = judged[~self.judge.survivors(rung, values)]

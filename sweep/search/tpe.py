@@ -88,7 +88,7 @@ class Proposer:
         self.choices = [len(d.choices) if isinstance(d, CategoricalDistribution) else 0 for d in self.union.values()]
         self.shared = [i for i, name in enumerate(self.names) if "." not in name]
         self.arm_order = np.random.default_rng(stream(seed, "sampler")).permutation(len(space.arms))
-        self._every = everything(space)
+        self.every = everything(space)
         self._history = _History(np.empty((0, len(self.names))))
 
     def propose(self, trials: Sequence[FrozenTrial], generation: int) -> list[dict[str, Any]]:
@@ -205,12 +205,12 @@ class Proposer:
             drawn = self.space.active({name: quantile(d, random.random()) for name, d in self.union.items()})
             if _key(drawn) not in keys:
                 return drawn
-        if self._every is None:
+        if self.every is None:
             return None
-        total = self._every.size
+        total = self.every.size
         first = int(random.integers(total))
         places = ((first + step) % total for step in range(total))
-        return next((c for c in map(self._every.__getitem__, places) if _key(c) not in keys), None)
+        return next((c for c in map(self.every.__getitem__, places) if _key(c) not in keys), None)
 
 
 def fading(trials: int) -> Array:
