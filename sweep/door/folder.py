@@ -25,6 +25,8 @@ from sweep.results.files import replacing
 from sweep.search import spec as specs
 from sweep.search.spec import Spec
 
+FREE = ("study.trials", "study.question", "verdict")  # what a study may change without becoming another one
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -54,8 +56,9 @@ class RunFolder:
     def check(self, spec: Spec) -> Spec:
         """Check that the folder is new or belongs to this study.
 
-        Another total of trials or another wording of the question is no difference; the storage is that of the earlier
-        run unless the new one names its own, and so are the configurations to start with and the size of a generation.
+        Another total of trials, another wording of the question or another `[verdict]` is no difference; the storage is
+        that of the earlier run unless the new one names its own, and so are the configurations to start with and the
+        size of a generation.
 
         Returns
         -------
@@ -72,8 +75,7 @@ class RunFolder:
             kept["generation"] = before.study.generation
         spec = spec.model_copy(update={"study": spec.study.model_copy(update=kept)})
         changed = differences(before.resolved(), spec.resolved())
-        for free in ("study.trials", "study.question"):
-            changed.pop(free, None)
+        changed = {key: both for key, both in changed.items() if not key.startswith(FREE)}
         if changed:
             listed = "; ".join(f"{key}: {was!r} there, {now!r} now" for key, (was, now) in changed.items())
             raise UsageError(

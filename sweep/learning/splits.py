@@ -77,7 +77,8 @@ class DataSource:
     """Where data come from and how they are split: small, hashable, and all that a worker needs to load them.
 
     Either `name` (with `arguments`, as sorted pairs) or `file` and `target`. `rows` takes a random part of that many
-    samples, stratified. `validation` and `test` are fractions of the samples.
+    samples, stratified. `validation` and `test` are fractions of the samples. `test_seed`, if given, decides in place
+    of the seed which samples there are and which are the test part: the others can be split anew, and that stays.
     """
 
     name: str = ""
@@ -89,6 +90,7 @@ class DataSource:
     rows: int | None = None
     validation: float = 0.2
     test: float = 0.2
+    test_seed: int | None = None
 
     def table(self) -> Table:
         """Load the data, unsplit."""
@@ -198,20 +200,21 @@ def _indices(table: Table, source: DataSource, seed: int) -> _Indices:
 
     everything = np.arange(len(table.target))
     state = integer_seed(seed, "split")
+    test_state = state if source.test_seed is None else integer_seed(source.test_seed, "split")
     classes = table.target if table.task == "classification" else None
 
-    def cut(indices: Array, count: int) -> tuple[Array, Array]:
+    def cut(indices: Array, count: int, state: int) -> tuple[Array, Array]:
         strata = None if classes is None else classes[indices]
         rest, taken = train_test_split(indices, test_size=count, random_state=state, stratify=strata)
         return rest, taken
 
     try:
         if source.rows is not None and source.rows < len(everything):
-            everything = _some(everything, source.rows, classes, state)
+            everything = _some(everything, source.rows, classes, test_state)
         rest, test = everything, np.empty(0, int)
         if source.test:
-            rest, test = cut(everything, max(1, round(source.test * len(everything))))
-        train, validation = cut(rest, max(1, round(source.validation * len(everything))))
+            rest, test = cut(everything, max(1, round(source.test * len(everything))), test_state)
+        train, validation = cut(rest, max(1, round(source.validation * len(everything))), state)
     except ValueError as error:
         raise DataError(f"{source.label}: {_too_few(table, error)}") from error
     if classes is not None:

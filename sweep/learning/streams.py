@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["split", "weights", "order", "sampler"]
-_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "order": 2, "sampler": 3}
+Purpose = Literal["split", "weights", "order", "sampler", "finalists"]
+_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "order": 2, "sampler": 3, "finalists": 4}
 
 
 def stream(seed: int, purpose: Purpose, *numbers: int) -> np.random.SeedSequence:

@@ -44,6 +44,7 @@ class Settings:
     epochs: int = 30
     batch_size: int = 32
     replicates: int = 1
+    effective_rates: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "replicates"):

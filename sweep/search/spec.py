@@ -55,6 +55,7 @@ class StudySection(_Section):
     objective: Literal["validation_loss", "validation_error"] = "validation_loss"
     at: Literal["last", "best"] = "last"
     replicates: Count = 1
+    effective_rates: bool = False
     storage: str = ""
     start: list[dict[str, Any]] = Field(default_factory=list)
 
@@ -210,6 +211,18 @@ class SearchSection(_Section):
         return self
 
 
+class VerdictSection(_Section):
+    """``[verdict]``: what is trained again, on fresh seeds, when the search is over.
+
+    `arms` leading arms with `seeds` seeds each (0: nothing, and no verdict); a difference below `delta`, a share of the
+    leader's mean, is none.
+    """
+
+    arms: Annotated[int, Field(ge=1, le=1000)] = 8
+    seeds: Annotated[int, Field(ge=0, le=10_000)] = 20
+    delta: Annotated[float, Field(gt=0, le=10)] = 0.05
+
+
 class Spec(_Section):
     """A whole study, validated."""
 
@@ -217,6 +230,7 @@ class Spec(_Section):
     data: DataSection
     network: NetworkSection = Field(default_factory=NetworkSection)
     search: SearchSection = Field(default_factory=SearchSection)
+    verdict: VerdictSection = Field(default_factory=VerdictSection)
 
     @model_validator(mode="after")
     def _search_is_legal(self) -> Spec:
@@ -267,8 +281,9 @@ class Spec(_Section):
         """How every trial is trained."""
         n = self.network
         return Settings(
-            tuple(n.hidden), n.activation, n.initial_weights, n.dtype, n.epochs, n.batch_size, self.study.replicates
-        )
+            tuple(n.hidden), n.activation, n.initial_weights, n.dtype, n.epochs, n.batch_size, self.study.replicates,
+            self.study.effective_rates,
+        )  # fmt: skip
 
     def resolved(self) -> dict[str, Any]:
         """The complete study as plain data: every default and every range written out."""

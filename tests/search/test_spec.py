@@ -68,7 +68,7 @@ EVERYTHING: dict[str, Any] = {
     "study": {
         "name": "all", "question": "why?", "mode": "optimize", "trials": 7, "seed": 3, "sampler": "qmc",
         "pruner": "median", "generation": 5, "objective": "validation_error", "at": "best", "replicates": 2,
-        "storage": "/some/file",
+        "effective_rates": True, "storage": "/some/file",
         "start": [
             {
                 "optimizer": "rmsprop", "schedule": "piecewise", "learning_rate": 0.05, "rmsprop.decay": 0.99,
@@ -104,6 +104,7 @@ EVERYTHING: dict[str, Any] = {
             }
         },
     },
+    "verdict": {"arms": 3, "seeds": 11, "delta": 0.1},
 }  # fmt: skip
 
 
