@@ -91,6 +91,86 @@ def _check_size(where: str, samples: Any, features: Any) -> None:
         memory.check(_COPIES * 8 * numbers, f"{where}: {memory.shortened(sum(sizes[:-1]))} samples", "ask for fewer")
 
 
+def _whole_number(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check_values(*rules: tuple[str, Any, bool, str]) -> None:
+    """Raise `UsageError` for the first argument that breaks its rule; each: name, value, whether it is fine, rule."""
+    for name, value, fine, rule in rules:
+        if not fine:
+            raise UsageError(f"[data.arguments] {name} = {value!r}: must be {rule}")
+
+
+_SEED_RULE = "a whole number from 0 to 4294967295"
+
+
+def _is_seed(value: Any) -> bool:
+    return _whole_number(value, 0, 2**32 - 1)
+
+
+def _least_squares(
+    *,
+    n_samples: int = 2000,
+    n_features: int = 20,
+    condition: float = 100.0,
+    noise: float = 0.1,
+    random_state: int = 0,
+) -> Table:
+    """Ill-conditioned linear regression, as Ge et al. 2019 (arXiv 1904.12838) need it.
+
+    Normal features of variance 1, so that standardising them leaves everything as it is. Their correlation matrix is
+    random with eigenvalues that are spread evenly on a logarithmic scale, the largest `condition` times the smallest.
+    The target is a random linear function of variance 1, and `noise` times a standard normal number.
+    """
+    from scipy.stats import random_correlation
+
+    _check_values(
+        ("n_samples", n_samples, _whole_number(n_samples, 1, 10**12), "a whole number, at least 1"),
+        ("n_features", n_features, _whole_number(n_features, 2, 2000), "a whole number from 2 to 2000"),
+        ("condition", condition, _number(condition, 1.0, 1e10), "a number from 1 to 1e10"),
+        ("noise", noise, _number(noise, 0.0, 1e10), "a number from 0 to 1e10"),
+        ("random_state", random_state, _is_seed(random_state), _SEED_RULE),
+    )
+    _check_size("[data.arguments] for least_squares", n_samples, n_features)
+    random = np.random.default_rng(random_state)
+    spread = np.geomspace(1.0, 1.0 / condition, n_features)
+    eigenvalues = spread * (n_features / spread.sum())
+    correlation = random_correlation.rvs(eigenvalues, random_state=random, tol=1e-9 * n_features)
+    features = random.normal(size=(n_samples, n_features)) @ np.linalg.cholesky(correlation).T
+    weights = random.normal(size=n_features)
+    weights /= np.sqrt(weights @ correlation @ weights)
+    return Table(features, features @ weights + noise * random.normal(size=n_samples), "regression")
+
+
+def _separable(*, n_samples: int = 500, positive: float = 0.6, random_state: int = 0) -> Table:
+    """Two classes that a linear model separates, and adaptive methods do not: Wilson et al. 2017, section 3.3.
+
+    (arXiv 1705.08292.) A label is 1 with probability `positive` and -1 otherwise. The first feature is the label, the
+    second is always 1 (a network's bias is another such); then each sample has coordinates that no other shares, one
+    that is 1 if its label is 1, five if it is -1: ``5 n_samples + 2`` in all, and all others are 0. It wants
+    ``scale = false``, and ``hidden = []``, ``initial_weights = "zero"`` and full batches: then an adaptive method moves
+    all weights by the same amount, so that on new samples, of whose coordinates it knows nothing, the two that are
+    always 1 outvote the label.
+    """
+    _check_values(
+        ("n_samples", n_samples, _whole_number(n_samples, 1, 10**12), "a whole number, at least 1"),
+        ("positive", positive, _number(positive, 0.5, 1.0) and 0.5 < positive < 1, "a number between 0.5 and 1"),
+        ("random_state", random_state, _is_seed(random_state), _SEED_RULE),
+    )
+    _check_size("[data.arguments] for separable", n_samples, 5 * n_samples + 2)
+    target = np.where(np.random.default_rng(random_state).random(n_samples) < positive, 1, -1)
+    features = np.zeros((n_samples, 5 * n_samples + 2))
+    features[:, 0], features[:, 1] = target, 1.0
+    each, own = np.arange(n_samples)[:, None], np.arange(5)
+    features[each, 2 + 5 * each + own] = (own == 0) | (target[:, None] < 0)
+    return Table(features, target, "classification")
+
+
 def _downloaded(name: str, task: Task) -> Callable[[], Table]:
     """A data set that scikit-learn fetches."""
 
@@ -139,6 +219,8 @@ DATASETS: dict[str, Callable[..., Table]] = {
     "make_classification": _generated("classification", "classification", n_samples=1000),
     "make_regression": _generated("regression", "regression", n_samples=1000, noise=10.0),
     "make_friedman1": _generated("friedman1", "regression", n_samples=1000, noise=1.0),
+    "least_squares": _least_squares,
+    "separable": _separable,
     "california_housing": _downloaded("california_housing", "regression"),
     "covtype": _downloaded("covtype", "classification"),
     "olivetti_faces": _downloaded("olivetti_faces", "classification"),

@@ -34,6 +34,8 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         Sizes of the hidden layers; may be empty.
     activation, initial_weights, dtype, epochs, batch_size
         As in `sweep.learning.training.Settings`.
+    scale : bool
+        Standardise the features; the targets of a regression always are.
     validation : float
         Share of the samples held out to watch the loss, ``0 <= validation < 1``; with 0 the training part is watched.
     seed : int
@@ -59,6 +61,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         dtype: str = "float32",
         epochs: int = 30,
         batch_size: int = 32,
+        scale: bool = True,
         validation: float = 0.1,
         seed: int = 0,
     ) -> None:
@@ -69,6 +72,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.dtype = dtype
         self.epochs = epochs
         self.batch_size = batch_size
+        self.scale = scale
         self.validation = validation
         self.seed = seed
 
@@ -76,8 +80,8 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation = {self.validation}: must obey 0 <= validation < 1")
         table = self._table(features, target)
-        source = DataSource(name="the samples given", validation=self.validation, test=0.0)
-        data = split(table, source, self.seed) if self.validation else whole(table)
+        source = DataSource(name="the samples given", validation=self.validation, test=0.0, scale=self.scale)
+        data = split(table, source, self.seed) if self.validation else whole(table, source)
         settings = Settings(
             tuple(self.hidden), self.activation, self.initial_weights, self.dtype, self.epochs, self.batch_size
         )

@@ -5,7 +5,7 @@ An activation is two element-wise formulas, run like those of the optimizers: by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -182,4 +182,28 @@ def _glorot(inputs: int, outputs: int, random: np.random.Generator) -> Array:
     return np.asarray(random.uniform(-limit, limit, (inputs, outputs)))
 
 
-INITIAL_WEIGHTS: dict[str, Callable[[int, int, np.random.Generator], Array]] = {"he": _he, "glorot": _glorot}
+def _zero(inputs: int, outputs: int, random: np.random.Generator) -> Array:
+    """All zero: where theory begins with linear models, such as that of Wilson et al. 2017."""
+    del random
+    return np.zeros((inputs, outputs))
+
+
+INITIAL_WEIGHTS: dict[str, Callable[[int, int, np.random.Generator], Array]] = {
+    "he": _he, "glorot": _glorot, "zero": _zero,
+}  # fmt: skip
+LINEAR_ONLY = ("zero",)  # of the initial weights: with hidden layers no gradient but that of the last biases is not 0
+
+
+def never_learns(initial_weights: str, hidden: Sequence[int]) -> str:
+    """Why a network with these hidden layers cannot start so; empty: it can.
+
+    >>> never_learns("zero", [])
+    ''
+    """
+    if initial_weights not in LINEAR_ONLY or not hidden:
+        return ""
+    others = " or ".join(f'"{name}"' for name in INITIAL_WEIGHTS if name not in LINEAR_ONLY)
+    return (
+        f"initial_weights = {initial_weights!r}: a network with hidden = {list(hidden)} never learns from it: use "
+        f"hidden = [], or initial_weights = {others}"
+    )

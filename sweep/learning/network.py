@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 
 from sweep.errors import UsageError, unknown
-from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES
+from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.learning.hyper import Array
 
 
@@ -38,7 +38,7 @@ class Architecture:
     activation : str
         A name of `ACTIVATIONS`, for the hidden layers. The last layer is linear.
     initial_weights : str
-        A name of `INITIAL_WEIGHTS`. Biases start at 0.
+        A name of `INITIAL_WEIGHTS`; "zero" without hidden layers only. Biases start at 0.
     dtype : str
         ``"float32"`` or ``"float64"``.
     """
@@ -60,6 +60,8 @@ class Architecture:
                 raise UsageError(f"network: {unknown(kind, name, table)}")
         if len(self.sizes) < 2 or min(self.sizes) < 1:
             raise UsageError(f"network: layer sizes {list(self.sizes)}: need inputs and outputs, each at least 1")
+        if problem := never_learns(self.initial_weights, self.sizes[1:-1]):
+            raise UsageError(f"network: {problem}")
 
     @property
     def layers(self) -> tuple[tuple[int, int], ...]:

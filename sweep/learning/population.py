@@ -258,12 +258,13 @@ class Population:
         for group in self.optimizers:
             group.prepare(rates, count, samples)
 
-    def effective_rates(self) -> Array:
+    def effective_rates(self, at: tuple[Array, Array] | None = None) -> Array:
         """Each parameter's effective rate at the last update of the epoch, shape ``(rows, parameters)``, float64.
 
-        Before training: what the first update's would be if it found the state as it is.
+        Before training: what the first update's would be if it found the state as it is. `at` may give the rates,
+        shape ``(rows, 1)``, and the count, shape ``(1,)``, of the update that has just been made.
         """
-        found, (rates, count) = np.empty(self.network.parameters.shape), self._last
+        found, (rates, count) = np.empty(self.network.parameters.shape), at or self._last
         for group in self.optimizers:
             found[group.rows] = group.rule.effective(rates[group.rows], count, group.state)
         return found

@@ -1,4 +1,4 @@
-"""From a table to what a network eats: train, validation and test parts, scaled by the training part alone.
+"""From a table to what a network eats: train, validation and test parts, scaled by the training part alone (or not).
 
 The split is stratified by class and decided by the seed. Means, variances and categories are learnt from the training
 part. The test part is carried along and touched by no search.
@@ -20,6 +20,7 @@ from sweep.learning.datasets import Table, Task, load_file, load_named
 from sweep.learning.hyper import Array
 from sweep.learning.streams import integer_seed
 
+LARGEST_UNSCALED = 1e18  # its square is far from overflowing in single precision
 FEWEST_OF_A_CLASS = 4  # fewer cannot be dealt to three parts, one of which is the larger
 
 
@@ -79,6 +80,7 @@ class DataSource:
     Either `name` (with `arguments`, as sorted pairs) or `file` and `target`. `rows` takes a random part of that many
     samples, stratified. `validation` and `test` are fractions of the samples. `test_seed`, if given, decides in place
     of the seed which samples there are and which are the test part: the others can be split anew, and that stays.
+    With `scale` numbers are standardised, else they stay as they are; the targets of a regression always are.
     """
 
     name: str = ""
@@ -91,6 +93,7 @@ class DataSource:
     validation: float = 0.2
     test: float = 0.2
     test_seed: int | None = None
+    scale: bool = True
 
     def table(self) -> Table:
         """Load the data, unsplit."""
@@ -137,13 +140,13 @@ class _Indices:
 
 def split(table: Table, source: DataSource, seed: int) -> Data:
     """Split and scale a table as `source` says."""
-    return _scaled(table, _indices(table, source, seed))
+    return _scaled(table, _indices(table, source, seed), source)
 
 
-def whole(table: Table) -> Data:
+def whole(table: Table, source: DataSource) -> Data:
     """Scale a table without splitting it: every sample is a training sample, and watched as the validation part."""
     everything = np.arange(len(table.target))
-    return _scaled(table, _Indices(everything, everything))
+    return _scaled(table, _Indices(everything, everything), source)
 
 
 def split_off_test(source: DataSource, seed: int) -> Table:
@@ -158,11 +161,11 @@ def _take(features: Any, indices: Array) -> Any:
     return features[indices] if isinstance(features, np.ndarray) else features.iloc[indices]
 
 
-def _scaled(table: Table, indices: _Indices) -> Data:
+def _scaled(table: Table, indices: _Indices, source: DataSource) -> Data:
     """Learn scaling, categories and classes from the training part; apply them to all."""
     from sklearn.preprocessing import StandardScaler
 
-    encoder = _encoder(table.features).fit(_take(table.features, indices.train))
+    encoder = _encoder(table.features, source.scale).fit(_take(table.features, indices.train))
     targets, classes, scaler = table.target, np.empty(0), None
     if table.task == "classification":
         classes = np.unique(targets[indices.train])
@@ -178,20 +181,33 @@ def _scaled(table: Table, indices: _Indices) -> Data:
         return Part(np.asarray(encoder.transform(_take(table.features, chosen)), dtype=np.float64), targets[chosen])
 
     parts = part(indices.train), part(indices.validation), part(indices.test)
+    if not source.scale:
+        _check_unscaled(parts, source.label)
     return Data(table.task, *parts, classes, encoder, scaler, _fingerprint(*parts))
 
 
-def _encoder(features: Any) -> Any:
-    """Standardise numbers, one-hot encode text; a category that the training part lacks becomes all zeros."""
+def _check_unscaled(parts: tuple[Part, ...], label: str) -> None:
+    """Raise `DataError` for inputs that a network in single precision cannot square."""
+    for part in parts:
+        if part.inputs.size and not np.abs(part.inputs).max() <= LARGEST_UNSCALED:
+            raise DataError(
+                f"{label}: has values beyond {LARGEST_UNSCALED:g}, and scale = false leaves them as they are: leave "
+                "scale out"
+            )
+
+
+def _encoder(features: Any, scale: bool) -> Any:
+    """Standardise numbers (or not), one-hot encode text; a category that the training part lacks is all zeros."""
     from sklearn.compose import ColumnTransformer, make_column_selector
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+    scaler = StandardScaler(with_mean=scale, with_std=scale)  # with neither it changes nothing
     if isinstance(features, np.ndarray):
-        return StandardScaler()
+        return scaler
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     numbers = make_column_selector(dtype_include=["number", "bool"])
     text = make_column_selector(dtype_exclude=["number", "bool"])
-    return ColumnTransformer([("numbers", StandardScaler(), numbers), ("text", one_hot, text)])
+    return ColumnTransformer([("numbers", scaler, numbers), ("text", one_hot, text)])
 
 
 def _indices(table: Table, source: DataSource, seed: int) -> _Indices:

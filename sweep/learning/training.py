@@ -26,6 +26,7 @@ from sweep.learning.streams import stream
 
 CACHE = 5 * 2**20  # bytes that a population may touch in a step, see `Settings.population`
 MOST_ROWS = 128
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the effective rates of a network's parameters
 ROUNDING = 1e-4  # a loss is above another if by more than this share: with one step an epoch the first equals the start
 
 
@@ -34,7 +35,8 @@ class Settings:
     """How every trial of a study is trained: the network and the budget.
 
     `replicates` trainings of each configuration differ in initial weights and minibatch order. The last minibatch of
-    an epoch is smaller where `batch_size` does not divide the training part.
+    an epoch is smaller where `batch_size` does not divide the training part. With `effective_rates`, quantiles of them
+    are recorded each epoch.
     """
 
     hidden: tuple[int, ...] = (32,)
@@ -89,6 +91,9 @@ class Training:
         The epoch after which a trial was found diverged; -1: it was not.
     parameters : array, shape (T, R, parameters)
         At the end.
+    effective_rate : array, shape (T, R, E + 1, Q)
+        `QUANTILES` over the parameters of the effective rate at the epoch's last update (epoch 0: at the very first
+        update); Q is 0 unless the settings ask for it.
     paused : Pause, optional
         What the trials go on from that have not stopped, if the training was to end before its last epoch.
     """
@@ -100,6 +105,7 @@ class Training:
     epochs: Array
     diverged_at: Array
     parameters: Array
+    effective_rate: Array
     paused: Pause | None = None
 
 
@@ -280,6 +286,7 @@ class _Loop:
             epochs=np.zeros(trials, int),
             diverged_at=np.full(trials, -1),
             parameters=np.zeros((*shape[:2], self.architecture.parameters), self.settings.dtype),
+            effective_rate=np.full((*shape, len(QUANTILES) if self.settings.effective_rates else 0), np.nan),
         )
 
     def _start(self, configurations: Sequence[Configuration]) -> None:
@@ -323,6 +330,8 @@ class _Loop:
             for place, part in enumerate(parts):
                 network.train(inputs[place], targets[place], part)
                 population.update(first + place)
+                if epoch == 1 and first + place == 0:
+                    self._record_effective(0, (rates[:, :1], count[:1]))
             total += sum_first(network.losses(parts)).sum(axis=1, dtype=float)
         train_loss = total / samples
         loss, error = self.validation.evaluate(network)
@@ -338,6 +347,7 @@ class _Loop:
         for curve, column in zip(curves, columns, strict=True):
             curve[trials, :, epoch] = column
         result.epochs[trials] = epoch
+        self._record_effective(epoch)
         if not self.stopping:
             return
         _, train_now, now, _ = columns
@@ -347,6 +357,13 @@ class _Loop:
             result.diverged_at[trials[diverged]] = epoch
             self._save(diverged)
             self.population.keep(~diverged)
+
+    def _record_effective(self, epoch: int, at: tuple[Array, Array] | None = None) -> None:
+        """Record the quantiles of the effective rates, if they are asked for."""
+        if self.settings.effective_rates:
+            rates = np.quantile(self.population.effective_rates(at), QUANTILES, axis=1).T
+            shape = (len(self.population.trials), self.settings.replicates, len(QUANTILES))
+            self.result.effective_rate[self.population.trials, :, epoch] = rates.reshape(shape)
 
     def _save(self, which: Array) -> None:
         population = self.population

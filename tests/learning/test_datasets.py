@@ -28,10 +28,12 @@ SHAPES = {
     "make_classification": ("classification", (1000, 20), (1000,)),
     "make_regression": ("regression", (1000, 100), (1000,)),
     "make_friedman1": ("regression", (1000, 10), (1000,)),
+    "least_squares": ("regression", (2000, 20), (2000,)),
+    "separable": ("classification", (500, 2502), (500,)),
 }
 DOWNLOADED = ("california_housing", "covtype", "olivetti_faces", "openml")
 LOCAL = [name for name in DATASETS if name not in DOWNLOADED]
-GENERATED = [name for name in DATASETS if name.startswith("make_")]
+GENERATED = [name for name in DATASETS if name.startswith("make_") or name in ("least_squares", "separable")]
 
 
 def one_line(caught: pytest.ExceptionInfo[SweepError]) -> str:

@@ -74,15 +74,17 @@ def test_a_frame_may_have_text_and_a_column_of_any_name(target_name: str) -> Non
     assert np.isfinite(fitted.predict(elsewhere)).all()
 
 
+@pytest.mark.parametrize("scale", [True, False])
 @pytest.mark.parametrize("validation", [0.0, 0.25])
-def test_it_is_the_training_of_a_sweep(validation: float) -> None:
+def test_it_is_the_training_of_a_sweep(validation: float, scale: bool) -> None:
     settings = Settings((8, 4), "tanh", "glorot", "float64", 5, 16)
     fitted = NetworkClassifier(
         CHOSEN, hidden=(8, 4), activation="tanh", initial_weights="glorot", dtype="float64", epochs=5, batch_size=16,
-        validation=validation, seed=3,
+        validation=validation, scale=scale, seed=3,
     ).fit(*IRIS)  # fmt: skip
     table = Table(*IRIS, "classification")
-    data = split(table, DataSource(name="n", validation=validation, test=0.0), 3) if validation else whole(table)
+    source = DataSource(name="n", validation=validation, test=0.0, scale=scale)
+    data = split(table, source, 3) if validation else whole(table, source)
     training = train([CHOSEN], data, settings, 3)
     np.testing.assert_array_equal(fitted.parameters_, training.parameters[0, 0])
     np.testing.assert_array_equal(fitted.loss_curve_, training.train_loss[0, 0])
@@ -118,7 +120,8 @@ def test_parameters_can_be_read_set_and_cloned(kind: type[Any], data: tuple[Arra
     estimator = kind(CHOSEN, hidden=(4,), epochs=2, seed=5)
     assert estimator.get_params()["configuration"] == CHOSEN
     architecture = {"hidden", "activation", "initial_weights", "dtype"}
-    assert set(estimator.get_params()) == architecture | {"configuration", "epochs", "batch_size", "validation", "seed"}
+    training = {"configuration", "epochs", "batch_size", "scale", "validation", "seed"}
+    assert set(estimator.get_params()) == architecture | training
     copy = clone(estimator.fit(*data))
     assert copy.get_params() == estimator.get_params()
     assert not hasattr(copy, "parameters_")

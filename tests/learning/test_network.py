@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.errors import UsageError
-from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES
+from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LINEAR_ONLY, LOSSES
 from sweep.learning.hyper import Array
 from sweep.learning.machine import steady
 from sweep.learning.network import Architecture, StackedNetwork
@@ -309,10 +309,11 @@ def test_a_row_of_nan_stays_alone(activation: str, loss: str, replicates: int, d
     assert np.isnan(losses[1]).all()
 
 
+DRAWN = [name for name in INITIAL_WEIGHTS if name not in LINEAR_ONLY]
 VARIANCES = {"he": lambda i, o: 2 / i, "glorot": lambda i, o: 2 / (i + o)}
 
 
-@pytest.mark.parametrize("name", INITIAL_WEIGHTS)
+@pytest.mark.parametrize("name", DRAWN)
 def test_initial_weights_have_mean_0_and_their_papers_variance_and_biases_are_0(name: str) -> None:
     # Inputs and outputs differ, so that a formula that confuses them is found out.
     made_of = Architecture((300, 200, 100), "cross_entropy", initial_weights=name, dtype="float64")
@@ -327,7 +328,7 @@ def test_initial_weights_have_mean_0_and_their_papers_variance_and_biases_are_0(
             assert layer.weights.var() == pytest.approx(variance, rel=5 * np.sqrt(2 / n))
 
 
-@pytest.mark.parametrize("name", INITIAL_WEIGHTS)
+@pytest.mark.parametrize("name", DRAWN)
 @every_dtype
 def test_initial_weights_follow_from_the_seed(name: str, dtype: str) -> None:
     made_of = Architecture((4, 5, 2), "cross_entropy", initial_weights=name, dtype=dtype)
@@ -338,6 +339,11 @@ def test_initial_weights_follow_from_the_seed(name: str, dtype: str) -> None:
     assert not np.array_equal(first, other)
 
 
+def test_a_linear_network_may_start_at_zero() -> None:
+    made_of = Architecture((4, 2), "cross_entropy", initial_weights="zero")
+    assert not made_of.initial(stream(1, "weights", 0)).any()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -345,6 +351,10 @@ def test_initial_weights_follow_from_the_seed(name: str, dtype: str) -> None:
         ({"activation": "than"}, "unknown activation 'than'; did you mean 'tanh'"),
         ({"initial_weights": "hee"}, "unknown initial weights 'hee'; did you mean 'he'"),
         ({"dtype": "float16"}, "unknown dtype 'float16'; did you mean 'float"),
+        (
+            {"sizes": (3, 4, 2), "initial_weights": "zero"},
+            r"initial_weights = 'zero': a network with hidden = \[4\] never learns from it: use hidden = \[\], or",
+        ),
         ({"sizes": (3,)}, r"layer sizes \[3\]: need inputs and outputs"),
         ({"sizes": (3, 0, 2)}, r"layer sizes \[3, 0, 2\]: need inputs and outputs, each at least 1"),
     ],

@@ -171,10 +171,43 @@ def test_classes_are_one_hot_in_the_order_of_their_labels() -> None:
 
 
 def test_whole_trains_on_everything_and_watches_it() -> None:
-    data = whole(regression())
+    data = whole(regression(), DataSource(name="n"))
     assert len(data.train) == len(data.validation) == 50
     assert len(data.test) == 0
     np.testing.assert_array_equal(data.train.inputs, data.validation.inputs)
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_unscaled_numbers_are_as_they_were_and_targets_are_standardised_all_the_same(framed: bool) -> None:
+    table = regression(targets=2)
+    features = pd.DataFrame(table.features, columns=list("abcd"))
+    source = DataSource(name="n", scale=False)
+    data = split(Table(features if framed else table.features, table.target, "regression"), source, seed=0)
+    given = np.sort(np.asarray(table.features), axis=0)
+    kept = np.concatenate([getattr(data, part).inputs for part in PARTS])
+    np.testing.assert_array_equal(np.sort(kept, axis=0), given)
+    np.testing.assert_allclose(data.train.targets.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.train.targets.std(axis=0), 1, rtol=1e-12)
+    scaled = split(table, DataSource(name="n"), seed=0)
+    assert data.fingerprint != scaled.fingerprint
+    np.testing.assert_array_equal(data.train.targets, scaled.train.targets)
+
+
+def test_text_is_one_hot_encoded_with_scale_or_without() -> None:
+    frame = pd.DataFrame({"town": ["Ulm", "Bonn"] * 20, "size": np.arange(40.0)})
+    data = split(Table(frame, np.arange(40.0), "regression"), DataSource(name="n", scale=False), seed=0)
+    assert set(data.train.inputs[:, 0]) <= set(np.arange(40.0))
+    assert (data.train.inputs[:, 1:].sum(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("value", [1e19, -1e30, 1e100])
+def test_what_single_precision_cannot_square_must_be_scaled(value: float) -> None:
+    table = numbered([30, 30])
+    table.features[3, 0] = value
+    split(table, DataSource(name="n"), seed=0)
+    with pytest.raises(DataError, match=r"n: has values beyond 1e\+18, and scale = false") as caught:
+        split(table, DataSource(name="n", scale=False), seed=0)
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_split_off_is_the_test_part_and_the_rest_is_unscaled() -> None:
