@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
 from sweep.learning.population import Snapshot
-from sweep.learning.training import Pause, Settings, Training
+from sweep.learning.training import QUANTILES, Pause, Settings, Training
 from sweep.search.ledger import Asked
 from sweep.search.records import CURVES, Curves, Record
 from sweep.search.workers import Finished, Handle, Lost
@@ -67,11 +68,13 @@ class Generation:
         """Make room for what the training will give."""
         count = len(self.trials)
         shape = (count, settings.replicates, settings.epochs + 1)
-        curves = {name: np.full(shape, np.nan) for name in CURVES}
+        curves: dict[str, Any] = {name: np.full(shape, np.nan) for name in CURVES}
         nothing = np.zeros((count, 0))
+        quantiles = len(QUANTILES) if settings.effective_rates else 0
         self.training = Training(
-            **curves, epochs=np.zeros(count, int), diverged_at=np.full(count, -1), parameters=nothing, paused=None
-        )
+            **curves, epochs=np.zeros(count, int), diverged_at=np.full(count, -1), parameters=nothing,
+            effective_rate=np.full((*shape, quantiles), np.nan),
+        )  # fmt: skip
         self.alive, self.pruned, self.lost = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, bool)
         self.seconds, self.finished = np.zeros(count), np.zeros(count)
         self.started = np.full(count, np.inf)
@@ -128,7 +131,7 @@ class Generation:
     def _take_in(self, rows: list[int], result: Finished, snapshots: dict[int, Snapshot]) -> None:
         training = result.training
         columns = slice(self.epoch + 1 if self.epoch else 0, self.until + 1)
-        for name in CURVES:
+        for name in (*CURVES, "effective_rate"):
             getattr(self.training, name)[rows, :, columns] = getattr(training, name)[:, :, columns]
         self.training.epochs[rows] = training.epochs
         self.training.diverged_at[rows] = training.diverged_at

@@ -21,6 +21,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
 from sweep.search.records import Record
 from sweep.search.samplers import Joint
+from sweep.search.space import Arm
 from sweep.search.stock import Stock
 from sweep.search.tpe import ENQUEUED
 
@@ -31,10 +32,14 @@ _STATES = {"complete": TrialState.COMPLETE, "diverged": TrialState.COMPLETE, "pr
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A trial that was asked and is not finished: its number, its name in the storage, and what is to be trained."""
+    """A trial that was asked and is not finished: its number, its name in the storage, and what is to be trained.
+
+    A configuration does not know what the study calls its optimizer and its schedule: the arm does.
+    """
 
     number: int
     trial_id: int
+    arm: Arm
     configuration: Configuration
 
 
@@ -93,18 +98,20 @@ class Ledger:
             system_attrs=enqueued,
         )
         trial_id = self.storage.create_new_trial(self._study_id, template_trial=entry)
-        return Asked(number, trial_id, self.sampler.space.configuration(chosen))
+        return Asked(number, trial_id, Arm.of(chosen), self.sampler.space.configuration(chosen))
 
     def _suggested(self, trial: Trial, generation: int) -> Asked:
         """A trial whose parameters one of Optuna's samplers chooses, one by one."""
         trial.set_user_attr("generation", generation)
-        return Asked(trial.number, trial._trial_id, self.sampler.space.suggest(trial))
+        configuration = self.sampler.space.suggest(trial)
+        return Asked(trial.number, trial._trial_id, Arm.of(trial.params), configuration)
 
     def again(self, trial: FrozenTrial, generation: int) -> Asked:
         """Take up a trial that an earlier run asked, or had begun to ask."""
         if isinstance(self.sampler, Stock) and not trial.state.is_finished() and trial.number >= len(self.start):
             return self._suggested(Trial(self.study, trial._trial_id), generation)
-        return Asked(trial.number, trial._trial_id, self.sampler.space.configuration(trial.params))
+        configuration = self.sampler.space.configuration(trial.params)
+        return Asked(trial.number, trial._trial_id, Arm.of(trial.params), configuration)
 
     def shown(self, mean: Array) -> Array:
         """The objective's curve as others see it, on its last axis.

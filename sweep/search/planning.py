@@ -126,7 +126,7 @@ def _tell(ledger: Ledger, asked: Asked, curves: Curves) -> None:
     ledger.tell(
         asked,
         Record(
-            asked.number, "complete", asked.configuration, 0, 0, float(curves.validation_loss[0, -1]),
+            asked.number, "complete", asked.arm, asked.configuration, 0, 0, float(curves.validation_loss[0, -1]),
             epochs=curves.train_loss.shape[1] - 1, curves=curves,
         ),
     )  # fmt: skip

@@ -11,24 +11,31 @@ import numpy as np
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
 from sweep.learning.training import Training
+from sweep.search.space import Arm
 
 RATE_GENERATIONS = 8  # over which the speed of a run is measured
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """One trial's curves, arrays of shape ``(replicates, epochs + 1)``; epoch 0 is before training."""
+    """One trial's curves, arrays of shape ``(replicates, epochs + 1)``; epoch 0 is before training.
+
+    `effective_rate` has one axis more, for `sweep.learning.training.QUANTILES`; None if it was not recorded.
+    """
 
     learning_rate: Array
     train_loss: Array
     validation_loss: Array
     validation_error: Array
+    effective_rate: Array | None = None
 
     @classmethod
     def of(cls, training: Training, place: int) -> Curves:
         """The curves of one trial of a population, as far as it was trained."""
         ran = slice(0, int(training.epochs[place]) + 1)
-        return cls(*(getattr(training, name)[place][:, ran] for name in CURVES))
+        effective = training.effective_rate[place][:, ran]
+        curves = {name: getattr(training, name)[place][:, ran] for name in CURVES}
+        return cls(effective_rate=effective if effective.size else None, **curves)
 
     def mean(self, name: str) -> Array:
         """One of the curves by name, mean over the replicates, shape ``(epochs + 1,)``."""
@@ -36,7 +43,8 @@ class Curves:
         return np.asarray(curve.mean(axis=0))
 
 
-CURVES = tuple(Curves.__dataclass_fields__)  # their names: in the table, and in a `Training`
+# Their names: in the table, and in a `Training`.
+CURVES = ("learning_rate", "train_loss", "validation_loss", "validation_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class Record:
 
     number: int
     state: str
+    arm: Arm
     configuration: Configuration
     seed: int
     generation: int
@@ -64,7 +73,10 @@ class Record:
 
 @dataclass
 class Progress:
-    """How far a run is; given to whoever wants to show it. `done_before` counts what earlier runs have finished."""
+    """How far a run is; given to whoever wants to show it. `done_before` counts what earlier runs have finished.
+
+    `to_judge` counts the trainings of finalists that are needed when all trials are done, `judged` those there are.
+    """
 
     total: int
     done: int = 0
@@ -74,6 +86,8 @@ class Progress:
     best: float | None = None
     best_arm: str = ""
     done_before: int = 0
+    judged: int = 0
+    to_judge: int = 0
     _marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RATE_GENERATIONS + 1))
 
     @property
@@ -96,4 +110,4 @@ class Progress:
         self.failed += record.state == "failed"
         value = record.objective if record.state == "complete" else None
         if value is not None and (self.best is None or value < self.best):
-            self.best, self.best_arm = value, record.configuration.arm
+            self.best, self.best_arm = value, str(record.arm)

@@ -50,8 +50,8 @@ def _between(low: float, high: float, log: bool, share: float) -> float:
 
 
 def _share(low: float, high: float, log: bool, value: float) -> float:
-    if low == high:
-        return 0.5
     if log:
-        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    if low == high:  # also where two numbers, next to one another, have the same logarithm
+        return 0.5
     return (value - low) / (high - low)

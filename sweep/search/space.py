@@ -1,16 +1,16 @@
 """The search space: what a study lets vary, and how one Optuna trial becomes one configuration and back.
 
 Names in Optuna: ``optimizer``, ``schedule`` and ``learning_rate`` in every trial; a constant of an optimizer or a
-schedule as ``kind.field`` (``rmsprop.decay``, ``step.every``; ``piecewise.boundaries.1`` for an element of a list),
-and only in trials that use that kind. A hyperparameter with one possible value is fixed and is not a parameter of the
-trial.
+schedule as ``name.field`` (``rmsprop.decay``, ``step.every``; ``piecewise.boundaries.1`` for an element of a list),
+and only in trials that use it. The name is that of its kind, or one that the study has given (``like``). A
+hyperparameter with one possible value is fixed and is not a parameter of the trial.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -25,10 +25,15 @@ from sweep.search.entries import Constants, written
 
 @dataclass(frozen=True)
 class Arm:
-    """One optimizer with one schedule."""
+    """One optimizer with one schedule, by the names that they have in the study."""
 
     optimizer: str
     schedule: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Arm:
+        """The arm of a trial, from its parameters or its row in the table of trials."""
+        return cls(str(row["optimizer"]), str(row["schedule"]))
 
     def __str__(self) -> str:
         return f"{self.optimizer} x {self.schedule}"
@@ -42,12 +47,15 @@ class Space:
     ----------
     learning_rate : Search
     optimizers, schedules : mapping
-        Kind to its constants, in the order of the study file.
+        Name to its constants, in the order of the study file.
+    like : mapping
+        Which kind of optimizer or schedule a name stands for, if it is not that of the kind.
     """
 
     learning_rate: Search
     optimizers: Mapping[str, Constants]
     schedules: Mapping[str, Constants]
+    like: Mapping[str, str] = field(default_factory=dict)
 
     @functools.cached_property
     def arms(self) -> list[Arm]:
@@ -57,12 +65,12 @@ class Space:
     def entries(self, arm: Arm) -> dict[str, Search]:
         """Every number that a trial of this arm needs, by Optuna's name, fixed ones included."""
         found: dict[str, Search] = {"learning_rate": self.learning_rate}
-        for kind, table in ((arm.optimizer, self.optimizers), (arm.schedule, self.schedules)):
-            for field, search in table[kind].items():
+        for name, table in ((arm.optimizer, self.optimizers), (arm.schedule, self.schedules)):
+            for key, search in table[name].items():
                 if isinstance(search, tuple):
-                    found |= {f"{kind}.{field}.{i}": element for i, element in enumerate(search, start=1)}
+                    found |= {f"{name}.{key}.{i}": element for i, element in enumerate(search, start=1)}
                 else:
-                    found[f"{kind}.{field}"] = search
+                    found[f"{name}.{key}"] = search
         return found
 
     def distributions(self) -> dict[str, BaseDistribution]:
@@ -78,8 +86,8 @@ class Space:
 
     def active(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the parameters that a trial with this optimizer and this schedule has."""
-        kinds = parameters["optimizer"], parameters["schedule"]
-        return {n: v for n, v in parameters.items() if "." not in n or n.partition(".")[0] in kinds}
+        names = parameters["optimizer"], parameters["schedule"]
+        return {n: v for n, v in parameters.items() if "." not in n or n.partition(".")[0] in names}
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Configuration:
         """Let the study's sampler choose; only the constants of the chosen optimizer and schedule exist."""
@@ -90,31 +98,35 @@ class Space:
 
     def configuration(self, parameters: Mapping[str, Any]) -> Configuration:
         """Make the configuration of a finished or running trial from its parameters."""
-        arm = Arm(parameters["optimizer"], parameters["schedule"])
+        arm = Arm.of(parameters)
         entries = self.entries(arm).items()
         return self._configuration(arm, {n: s.value if isinstance(s, Fixed) else parameters[n] for n, s in entries})
 
     def _configuration(self, arm: Arm, values: Mapping[str, float]) -> Configuration:
-        def constants(kind: str, table: Mapping[str, Constants]) -> dict[str, Any]:
+        def constants(name: str, table: Mapping[str, Constants]) -> dict[str, Any]:
             found: dict[str, Any] = {}
-            for field, search in table[kind].items():
-                name = f"{kind}.{field}"
+            for key, search in table[name].items():
+                parameter = f"{name}.{key}"
                 if isinstance(search, tuple):
-                    found[field] = tuple(float(values[f"{name}.{i}"]) for i in range(1, len(search) + 1))
+                    found[key] = tuple(float(values[f"{parameter}.{i}"]) for i in range(1, len(search) + 1))
                 else:
-                    found[field] = float(values[name])
+                    found[key] = float(values[parameter])
             return found
 
-        optimizer = OPTIMIZERS[arm.optimizer](**constants(arm.optimizer, self.optimizers))
-        schedule = SCHEDULES[arm.schedule](**constants(arm.schedule, self.schedules))
+        optimizer = OPTIMIZERS[self.kind(arm.optimizer)](**constants(arm.optimizer, self.optimizers))
+        schedule = SCHEDULES[self.kind(arm.schedule)](**constants(arm.schedule, self.schedules))
         return Configuration(float(values["learning_rate"]), optimizer, schedule)
+
+    def kind(self, name: str) -> str:
+        """What a name of the study is called in `OPTIMIZERS` or `SCHEDULES`."""
+        return self.like.get(name, name)
 
     def misfit(self, parameters: Mapping[str, Any]) -> str:
         """Why a trial of this space cannot have these parameters; empty: it can."""
         for kind, table in (("optimizer", self.optimizers), ("schedule", self.schedules)):
             if parameters.get(kind) not in list(table):  # what stands in a file need not be hashable
                 return f"{kind} = {parameters.get(kind)!r}: searched are {', '.join(table)}"
-        entries = self.entries(Arm(parameters["optimizer"], parameters["schedule"]))
+        entries = self.entries(Arm.of(parameters))
         needed = {"optimizer", "schedule", *(n for n, search in entries.items() if not isinstance(search, Fixed))}
         for name in sorted(needed ^ set(parameters)):
             return f"{name}: " + ("is needed and not there" if name in needed else "is no parameter of such a trial")
@@ -135,18 +147,18 @@ def parameters_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the table of trials, without what does not apply to it, by Optuna's names; fixed numbers included."""
     found = {name: row[name] for name in ("optimizer", "schedule", "learning_rate")}
     for column, value in row.items():
-        kind, _, field = column.partition(".")
-        if field:
-            found[f"{row[kind]}.{field}"] = value
+        word, _, key = column.partition(".")
+        if key:
+            found[f"{row[word]}.{key}"] = value
     return found
 
 
 def _names(constants: Constants) -> Iterator[str]:
-    for field, search in constants.items():
+    for key, search in constants.items():
         if isinstance(search, tuple):
-            yield from (f"{field}.{i}" for i in range(1, len(search) + 1))
+            yield from (f"{key}.{i}" for i in range(1, len(search) + 1))
         else:
-            yield field
+            yield key
 
 
 def _distribution(search: Range | Choices) -> BaseDistribution:

@@ -188,8 +188,10 @@ class StudyLoop:
         if "diverged_at" in trial.user_attrs:
             state = "diverged"
         generation = trial.number // self.size
-        configuration = self.ledger.again(trial, generation).configuration
-        return Record(trial.number, state, configuration, self.spec.study.seed, generation, trial.value)
+        asked = self.ledger.again(trial, generation)
+        return Record(
+            trial.number, state, asked.arm, asked.configuration, self.spec.study.seed, generation, trial.value
+        )
 
     def _remember(self, trials: Sequence[FrozenTrial]) -> None:
         """Let the pruner know what finished trials had at the rungs where they were judged."""
@@ -212,7 +214,7 @@ class StudyLoop:
     def _begin(self, generation: Generation, *, hand_over: bool = True) -> None:
         """Record the generation as running and hand its jobs to the workers (or leave them to the next run)."""
         records = [
-            Record(trial.number, "running", trial.configuration, self.spec.study.seed, generation.number)
+            Record(trial.number, "running", trial.arm, trial.configuration, self.spec.study.seed, generation.number)
             for row, trial in enumerate(generation.trials)
             if row not in generation.told
         ]
@@ -298,7 +300,8 @@ class StudyLoop:
 
     def _record(self, generation: Generation, row: int) -> Record:
         trial = generation.trials[row]
-        start = trial.number, generation.state(row), trial.configuration, self.spec.study.seed, generation.number
+        seed, number = self.spec.study.seed, generation.number
+        start = trial.number, generation.state(row), trial.arm, trial.configuration, seed, number
         if generation.lost[row]:
             return Record(*start)
         curves, diverged_at = generation.curves(row), int(generation.training.diverged_at[row])

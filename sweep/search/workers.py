@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import Data, DataSource, prepare
+from sweep.learning.testing import At, Tested, Tester
 from sweep.learning.training import Pause, Settings, Training, train
 from sweep.search import children
 
@@ -40,7 +41,8 @@ class Job:
 
     `begin` is what they go on from, if not from the start, and `until` the epoch to pause after, if not the last.
     `prepared` may name a file with the data as they are trained on: quicker to read than to load, split and scale them
-    again, which takes scikit-learn.
+    again, which takes scikit-learn. With a `test` the networks are also evaluated on the test part, if there is one:
+    after the last epoch, or after that with the best of the `curve`.
     """
 
     source: DataSource
@@ -50,6 +52,8 @@ class Job:
     begin: Pause | None = None
     until: int | None = None
     prepared: str = ""
+    test: At | None = None
+    curve: str = "validation_loss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,20 @@ class Finished:
     training: Training
     started: float
     finished: float
+    test: Tested | None = None
 
 
 def run(job: Job) -> Finished:
     """Train a job's trials: the function that workers run."""
     started = time.time()
     data = _read(job.prepared) if job.prepared else prepare(job.source, job.seed)
-    training = train(job.configurations, data, job.settings, job.seed, begin=job.begin, until=job.until)
-    return Finished(replace(training, parameters=training.parameters[..., :0]), started, time.time())
+    tester = None
+    if job.test and len(data.test):
+        tester = Tester(data, job.settings, len(job.configurations), job.test)
+    watch = tester.watch if tester else None
+    training = train(job.configurations, data, job.settings, job.seed, watch=watch, begin=job.begin, until=job.until)
+    tested = tester.tested(training, job.curve) if tester else None
+    return Finished(replace(training, parameters=training.parameters[..., :0]), started, time.time(), tested)
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from sweep.learning.optimizers import OPTIMIZERS
 from sweep.learning.schedules import SCHEDULES
 from sweep.search.catalogue import shipped
 from sweep.search.samplers import SAMPLERS
-from sweep.search.spec import LARGEST_GENERATION, SMALLEST_GENERATION, complete, generation_size, read
+from sweep.search.spec import LARGEST_GENERATION, SMALLEST_GENERATION, complete, generation_size, read, read_all
 from tests.studies import content, everything, laws, searches, tiny
 
 HERE = Path("study.toml")
@@ -78,7 +78,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "data": {
         "file": "/data/prices.csv", "target": "price", "ignore": ["id"], "task": "regression", "rows": 50,
-        "validation": 0.3, "test": 0.1,
+        "scale": False, "validation": 0.3, "test": 0.1,
     },
     "network": {
         "hidden": [8, 4], "activation": "tanh", "initial_weights": "glorot", "epochs": 9, "batch_size": 16,
@@ -114,9 +114,9 @@ def test_a_study_that_says_everything_round_trips(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_study_is_legal_and_named_after_its_file(name: str) -> None:
-    spec = read(shipped()[name])
-    assert spec.study.name == name
-    assert complete(spec.resolved(), HERE).space() == spec.space()
+    for spec in read_all(shipped()[name]):
+        assert spec.study.name.startswith(name)
+        assert complete(spec.resolved(), HERE).space() == spec.space()
 
 
 def test_what_a_file_leaves_out_is_filled_in(tmp_path: Path) -> None:
@@ -129,6 +129,27 @@ def test_what_a_file_leaves_out_is_filled_in(tmp_path: Path) -> None:
     for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
         for name, constants in spec.resolved()["search"][kind].items():
             assert list(constants) == [p.name for p in hyperparameters(table[name])]
+
+
+@given(trials=st.integers(1, 10**6), optimizers=st.integers(1, 6), schedules=st.integers(1, 8))
+def test_comparing_takes_a_multiple_of_the_arms_or_names_the_nearest(
+    trials: int, optimizers: int, schedules: int
+) -> None:
+    arms = optimizers * schedules
+    study = content(
+        study={"mode": "compare", "trials": trials},
+        search={"optimizers": list(OPTIMIZERS)[:optimizers], "schedules": list(SCHEDULES)[:schedules]},
+    )
+    if trials % arms == 0:
+        assert complete(study, HERE).study.trials == trials
+        return
+    with pytest.raises(UsageError) as caught:
+        complete(study, HERE)
+    (line,) = str(caught.value).splitlines()
+    assert f"study.trials = {trials}: " in line
+    near = [int(number) for number in line.rpartition("such as ")[2].split(" or ")]
+    below = trials // arms * arms
+    assert near == ([below] if below else []) + [below + arms]
 
 
 def test_comparing_draws_at_random_unless_told_otherwise() -> None:
@@ -199,6 +220,9 @@ ILLEGAL: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"study": {"at": "end"}}, "study.at", ["'end'", "'last'", "'best'"]),
     ({"study": {"sampler": "tpee"}}, "study.sampler", ["'tpee'", "did you mean 'tpe'", *SAMPLERS]),
     ({"study": {"mode": "compare", "sampler": "tpe"}}, "study.sampler", ["'tpe'", "independent random"]),
+    ({"study": {"mode": "compare", "trials": 14}}, "study.trials", ["= 14", "each of the 4 arms", "12 or 16"]),
+    ({"study": {"mode": "compare", "trials": 3}}, "study.trials", ["= 3", "must be a multiple of 4, such as 4"]),
+    ({"data": {"scale": 0}}, "data.scale", ["= 0", "boolean"]),
     ({"data": {"name": "irirs"}}, "data.name", ["'irirs'", "did you mean 'iris'"]),
     ({"data": {"rows": True}}, "data.rows", ["True", "integer"]),
     ({"data": {"validation": 0}}, "data.validation", ["= 0", "greater than 0"]),
@@ -212,6 +236,7 @@ ILLEGAL: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"network": {"dtype": "float16"}}, "network.dtype", ["'float16'", "'float32'"]),
     ({"network": {"activation": "rellu"}}, "network.activation", ["'rellu'", "did you mean 'relu'"]),
     ({"network": {"initial_weights": "hee"}}, "network.initial_weights", ["'hee'", "did you mean 'he'"]),
+    ({"network": {"initial_weights": "zero"}}, "network.initial_weights", ["'zero'", "hidden = [4]", "never learns"]),
     ({"search": {"optimizers": ["rmsprob"]}}, "search.optimizers", ["'rmsprob'", "did you mean 'rmsprop'"]),
     ({"search": {"schedules": ["stepp"]}}, "search.schedules", ["'stepp'", "did you mean 'step'"]),
     ({"search": {"optimizers": []}}, "search.optimizers", ["= []", "at least 1"]),

@@ -16,6 +16,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers import Sgd
 from sweep.search.combinations import grid
 from sweep.search.records import RATE_GENERATIONS, Progress, Record
+from sweep.search.space import Arm
 from sweep.search.workers import Serial
 from tests.studies import CALM, assert_same_results, content, finite, run, settled
 
@@ -263,10 +264,10 @@ def test_the_speed_is_that_of_the_last_generations(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_best_so_far_is_never_a_diverged_trial() -> None:
-    configuration = Configuration(0.1, Sgd())
+    arm, configuration = Arm("sgd", "constant"), Configuration(0.1, Sgd())
     progress = Progress(total=3)
     for number, (state, objective) in enumerate([("diverged", 0.1), ("complete", 0.5), ("complete", 0.7)]):
-        progress.count(Record(number, state, configuration, seed=0, generation=0, objective=objective))
+        progress.count(Record(number, state, arm, configuration, seed=0, generation=0, objective=objective))
     assert (progress.done, progress.diverged, progress.best) == (3, 1, 0.5)
 
 
