@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sweep.learning.hyper import Range
+from sweep.results.verdicts import Verdict
 from sweep.search.space import Arm, Space
 
 EDGE = 0.02  # of a range (of its logarithm, where searched so): a best value within that of an end counts as at the end
@@ -71,7 +72,7 @@ def findings(trials: pd.DataFrame, curves: pd.DataFrame, space: Space) -> list[F
     best = best_trial(trials)
     found = [*_diverged(trials), *_failed(trials)]
     if best is not None:
-        found += [*_at_edge(best, space), *_never_fired(best, curves)]
+        found += [*_at_edge(best, space), *_never_fired(best, curves, space)]
     return found
 
 
@@ -120,11 +121,23 @@ def _place(value: float, search: Range) -> float:
     return (value - search.low) / (search.high - search.low)
 
 
-def _never_fired(best: pd.Series, curves: pd.DataFrame) -> Iterator[Finding]:
+def _never_fired(best: pd.Series, curves: pd.DataFrame, space: Space) -> Iterator[Finding]:
     rates = curves.loc[curves["number"] == best["number"], "learning_rate"]
-    if best["schedule"] != "constant" and len(rates) > 1 and rates.nunique() == 1:
+    if space.kind(best["schedule"]) != "constant" and len(rates) > 1 and rates.nunique() == 1:
         yield Finding(
             "schedule never fired",
             f"the best trial's {best['schedule']} schedule left the rate as it was in all {best['epochs']} epochs",
             "do not credit the schedule: compare with constant, or narrow its constants so that it acts",
         )
+
+
+def not_told_apart(verdict: Verdict) -> Iterator[Finding]:
+    """Where the differences are smaller than what matters, or than the noise between seeds."""
+    for word, evidence, advice in (
+        ("equivalent", "is no better than {}, by any amount that matters", "take the one with the fewest constants"),
+        ("undecided", "is not told apart from {} by {} seeds", "raise seeds under [verdict]"),
+    ):
+        same = [str(each.arm) for each in verdict.against if each.word == word]
+        if same:
+            names = ", ".join(same[:3]) + (f" and {len(same) - 3} more" if len(same) > 3 else "")
+            yield Finding("not told apart", f"{verdict.leader} {evidence.format(names, verdict.seeds)}", advice)

@@ -9,7 +9,8 @@ apply), `validation_loss`, `validation_error`, `train_loss` (after the last epoc
 `diverged_at`, `seed`, `generation`, `seconds` (its share of its population's time), `started`, `finished` (UTC).
 
 ``curves``, one row a trial, replicate and epoch (0 = before training): `number`, `replicate`, `epoch`, `learning_rate`,
-`train_loss`, `validation_loss`, `validation_error`.
+`train_loss`, `validation_loss`, `validation_error`; with ``effective_rates = true`` also `effective_rate_05`, `_25`,
+`_50`, `_75` and `_95`: quantiles over the network's parameters at the epoch's last update (epoch 0: at the very first).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweep.errors import UsageError, reason, unknown, unwritable
-from sweep.learning.training import Training
+from sweep.learning.training import QUANTILES, Training
 from sweep.results.files import replacing
 from sweep.search.records import CURVES as CURVE_NAMES
 from sweep.search.records import Curves, Record
@@ -52,6 +53,13 @@ CURVES = pa.schema(
         "train_loss": pa.float64(), "validation_loss": pa.float64(), "validation_error": pa.float64(),
     }
 )  # fmt: skip
+EFFECTIVE = [f"effective_rate_{100 * quantile:02.0f}" for quantile in QUANTILES]
+
+
+def curves_schema(*, effective_rates: bool) -> pa.Schema:
+    """The schema of `curves`."""
+    more = [pa.field(name, pa.float64()) for name in EFFECTIVE] if effective_rates else []
+    return pa.schema([*CURVES, *more])
 
 
 def trials_schema(hyperparameters: Sequence[str]) -> pa.Schema:
@@ -68,12 +76,17 @@ class Tables:
         The run folder; it exists.
     hyperparameters : sequence of str
         The dotted names of the study's hyperparameters.
+    effective_rates : bool
+        Whether the curves have those.
     """
 
-    def __init__(self, folder: Path, hyperparameters: Sequence[str]) -> None:
+    def __init__(self, folder: Path, hyperparameters: Sequence[str], *, effective_rates: bool = False) -> None:
         self.folder = folder
         self._latest: dict[Path, pa.Table] = {}  # parts written last: they are about to be written again
-        self._schemas = {"trials": trials_schema(hyperparameters), "curves": CURVES}
+        self._schemas = {
+            "trials": trials_schema(hyperparameters),
+            "curves": curves_schema(effective_rates=effective_rates),
+        }
         for name, schema in self._schemas.items():
             if not (folder / f"{name}.parquet").is_dir():
                 self._create(name, schema)
@@ -126,6 +139,8 @@ def _row(record: Record) -> dict[str, Any]:
         "state": record.state,
         "objective": record.objective,
         **record.configuration.record(),
+        "optimizer": record.arm.optimizer,  # by the study's own names
+        "schedule": record.arm.schedule,
         "epochs": record.epochs,
         "diverged_at": record.diverged_at,
         "seed": record.seed,
@@ -155,7 +170,10 @@ def curve_table(curves: Mapping[int, Curves]) -> pa.Table:
     }
     for name in CURVE_NAMES:
         columns[name] = np.concatenate([getattr(each, name).ravel() for each in curves.values()])
-    return pa.table(columns, schema=CURVES)
+    effective = [each.effective_rate for each in curves.values() if each.effective_rate is not None]
+    for place, name in enumerate(EFFECTIVE if effective else ()):
+        columns[name] = np.concatenate([each[..., place].ravel() for each in effective])
+    return pa.table(columns, schema=curves_schema(effective_rates=bool(effective)))
 
 
 def curves_of(training: Training) -> pd.DataFrame:

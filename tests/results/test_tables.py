@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sweep.learning.optimizers import RMSProp, Sgd
 from sweep.learning.schedules import Constant, Exponential
 from sweep.results.tables import CURVES, EXPORTS, TableName, Tables, export, read, trials_schema
 from sweep.search.records import Curves, Record
+from sweep.search.space import Arm
 from tests.studies import everything, laws, tiny
 
 COLUMNS = tiny().space().columns()
@@ -39,14 +41,14 @@ def record_like(number: int, state: str = "complete", **changes: Any) -> Record:
     optimizer = RMSProp(decay=0.97, epsilon=1.2345678901234567e-9) if number % 2 else Sgd()
     schedule = Exponential(rate=0.1 + number / 7) if number % 3 else Constant()
     configuration = Configuration(0.1 / (1 + number), optimizer, schedule)
-    running = Record(number, state, configuration, seed=5, generation=number // 4)
+    running = Record(number, state, Arm.of(configuration.record()), configuration, seed=5, generation=number // 4)
     if state == "running":
         return running
     done: dict[str, Any] = {
         "objective": number / 3, "epochs": 3, "diverged_at": 3 if state == "diverged" else None, "seconds": 0.1,
         "started": 1.7e9 + number, "finished": 1.7e9 + number + 0.123456, "curves": curves_like(number),
     }  # fmt: skip
-    return Record(number, state, configuration, seed=5, generation=number // 4, **(done | changes))
+    return replace(running, **(done | changes))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Figures: one function a plot, from tables or records to plotly."""
+"""The figure of `python -m sweep verify --plot`, and how a figure is written to a file."""
 
 from __future__ import annotations
 

@@ -1,0 +1,278 @@
+"""What is said of an answer in more than one place: numbers as text, the state, what a verdict rests on, the tables."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sweep.learning.configuration import dotted
+from sweep.learning.hyper import telling
+from sweep.results import statistics
+from sweep.results.answer import LEADER, Answer
+from sweep.results.verdicts import LEVEL, MOST_SEEDS, Interval, Verdict
+from sweep.search.space import parameters_of
+from sweep.search.study import total_trials
+
+NOTHING = "-"
+STATES = ("complete", "diverged", "pruned", "failed", "running")
+WORDS = {LEADER: "the leader", "better": "the leader is better", "equivalent": "equivalent", "undecided": "undecided"}
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+
+
+def number(value: Any) -> str:
+    """A number as a person reads it, with four significant digits; a dash where there is none.
+
+    >>> number(0.08214), number(12000), number(None), number(float("nan"))
+    ('0.08214', '12000', '-', '-')
+    """
+    if missing(value):
+        return NOTHING
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.4g}"
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell of a table has nothing in it."""
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def interval(mean: float, low: float, high: float, sign: bool = False) -> tuple[str, str]:
+    """A mean and its interval, with as many decimals as tell two digits of the interval's width.
+
+    >>> interval(0.082143, 0.079012, 0.085277)
+    ('0.0821', '0.0790 to 0.0853')
+    >>> interval(0.5, 0.5, 0.5, sign=True)
+    ('+0.5', '+0.5 to +0.5')
+    """
+    plus, width = "+" if sign else "", high - low
+    decimals = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else 99
+    form = f"{plus}.{max(0, decimals)}f" if decimals <= 7 else f"{plus}.4g"
+    texts = [f"{value:{form}}" for value in (mean, low, high)]
+    return texts[0], f"{texts[1]} to {texts[2]}"
+
+
+def spread(found: Interval, sign: bool = False) -> str:
+    """A mean with its interval in brackets."""
+    mean, ends = interval(found.mean, found.low, found.high, sign)
+    return f"{mean} ({ends})"
+
+
+def p_value(value: float) -> str:
+    """A p-value.
+
+    >>> p_value(0.0312), p_value(0.0002)
+    ('0.031', '< 0.001')
+    """
+    return "< 0.001" if value < 0.001 else f"{value:.2g}" if value >= 0.1 else f"{value:.3f}"
+
+
+# --------------------------------------------------------------------------------------------------- state and verdict
+
+
+def plain(name: str) -> str:
+    """A column's name as words."""
+    return name.replace("_", " ")
+
+
+def state(answer: Answer) -> str:
+    """How far the study is: ``512 of 512 trials: 480 complete, 32 diverged``."""
+    counts = answer.trials["state"].value_counts()
+    listed = ", ".join(f"{counts[each]} {each}" for each in STATES if each in counts)
+    return f"{len(statistics.finished(answer.trials))} of {total_trials(answer.spec)} trials: {listed or 'none yet'}"
+
+
+def headline(answer: Answer) -> str:
+    """The verdict in one sentence, or why there is none."""
+    return answer.verdict.sentence() if answer.verdict else f"No verdict: {answer.why_no_verdict}."
+
+
+def basis(answer: Answer) -> list[tuple[str, str]]:
+    """What the verdict rests on: a label and a sentence each; empty without a verdict."""
+    verdict, tested = answer.verdict, bool(answer.spec.data.test)
+    if verdict is None:
+        return []
+    judged = (
+        f"The best trial of each of {len(verdict.scores)} arms, trained again on {verdict.seeds} fresh seeds, the same "
+        f"ones for all, by the mean {plain(answer.score)}; smaller is better"
+    )
+    share = f"{100 * answer.spec.verdict.delta:g} %"
+    delta = f"A difference below {number(verdict.delta)} ({share} of the leader's score) counts as none"
+    opened = f"Opened for {answer.opened} configurations so far, defaults included; the search never reads it"
+    if not tested:
+        opened = "The study has none: scores are those on fresh validation parts"
+    split = "the split into training and validation part" if tested else "the split"
+    covered = (
+        f"{100 * LEVEL:g} %, BCa bootstrap over the seeds. They cover what differs between seeds: the initial weights, "
+        f"minibatches and {split}. They do not cover another test part, other data, or another search, which may lead "
+        "to other configurations"
+    )
+    p = "Of the sign-flip test of the paired differences, corrected for all pairs of arms (Holm)"
+    found = {"Judged": judged, "Delta": delta, "Optimism": _optimism(answer, verdict, tested), "Test part": opened}
+    found |= {"Intervals": covered, "p-values": p if verdict.against else ""}
+    return [(label, said) for label, said in found.items() if said]
+
+
+def _optimism(answer: Answer, verdict: Verdict, tested: bool) -> str:
+    """How the leader's score compares with what the search had seen of it."""
+    if answer.optimism is None:
+        return ""
+    part = "on the test part" if tested else "on fresh validation parts"
+    leads = verdict.scores[verdict.leader].mean
+    return (
+        f"The search saw {number(leads - answer.optimism.mean)} of the leader on its validation part; {part} it has "
+        f"{number(leads)}, the mean of {verdict.seeds} seeds: a difference of {spread(answer.optimism, sign=True)}"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- the tables
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: its text, its interval if it has one, and what it is sorted by (None: last)."""
+
+    text: str
+    ends: str = ""
+    key: float | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table to be shown: titles, whether each column is of numbers, and the rows."""
+
+    titles: list[str]
+    numeric: list[bool]
+    rows: list[list[Cell]]
+
+
+def arms_table(answer: Answer, most: int | None = None) -> Table:
+    """The arms, those judged first; columns in which nothing is known are left out."""
+    columns = {
+        "arm": "arm",
+        "score": plain(answer.score),
+        "difference": "behind the leader",
+        "verdict": "verdict",
+        "p": "p",
+        "gain": "gain over the default",
+        "objective": f"{plain(answer.spec.study.objective)} in the search",
+        "trials": "trials",
+        "diverged": "diverged",
+    }
+    frame = answer.arms
+    kept = [name for name in columns if name in frame and frame[name].notna().any()]
+    rows = [
+        [_cell(name, row) for name in kept]
+        for row in frame.head(len(frame) if most is None else most).to_dict("records")
+    ]
+    return Table([columns[name] for name in kept], [name not in ("arm", "verdict") for name in kept], rows)
+
+
+def _cell(name: str, row: Mapping[Any, Any]) -> Cell:
+    value = row[name]
+    if missing(value):
+        return Cell(NOTHING)
+    if name == "verdict":
+        return Cell(WORDS[value], _more_seeds(row["more_seeds"]), list(WORDS).index(value))
+    if name == "p":
+        return Cell(p_value(value), key=float(value))
+    if f"{name}_low" in row:
+        mean, ends = interval(value, row[f"{name}_low"], row[f"{name}_high"], sign=name in ("difference", "gain"))
+        return Cell(mean, ends, float(value))
+    return Cell(value, key=value) if isinstance(value, str) else Cell(number(value), key=float(value))
+
+
+def _more_seeds(count: Any) -> str:
+    if missing(count):
+        return ""
+    return f"{MOST_SEEDS} or more seeds needed" if count >= MOST_SEEDS else f"about {count} more seeds"
+
+
+def tuning_table(answer: Answer) -> pd.DataFrame:
+    """The median of the best of k trials with its 95 % band, as text: an arm a row, k = 1, 2, 4, ... the columns."""
+    order = [str(arm) for arm in answer.arms["arm"]]
+    curves = sorted(answer.tuning.items(), key=lambda item: order.index(str(item[0])))
+    most = max((len(curve.k) for _, curve in curves), default=0)
+    powers = [2**power for power in range(most.bit_length())]
+    rows: list[dict[str, str]] = []
+    for arm, curve in curves:
+        low, high = curve.bands[max(curve.bands)]
+        row = {"arm": str(arm)}
+        for k in powers:
+            at = k - 1
+            row[f"k = {k}"] = _median(curve.median[at], low[at], high[at]) if k <= len(curve.k) else NOTHING
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["arm", *(f"k = {k}" for k in powers)])
+
+
+def _median(median: float, low: float, high: float) -> str:
+    """A median with its band, which may be open to one side."""
+    if low > 0 and math.isfinite(high):
+        return f"{median:.4g} ({low:.4g} to {high:.4g})"
+    if math.isfinite(high):
+        return f"{median:.4g} (at most {high:.4g})"
+    return f"{median:.4g} (at least {low:.4g})" if low > 0 else f"{median:.4g} (any)"
+
+
+def best_so_far(answer: Answer) -> pd.DataFrame:
+    """The trials that were the best when they were finished: `number`, `objective`, `arm`."""
+    complete = answer.trials[answer.trials["state"] == "complete"]
+    steps = complete[complete["objective"] < complete["objective"].cummin().shift(fill_value=math.inf)]
+    return steps.assign(arm=steps["optimizer"] + " x " + steps["schedule"])[["number", "objective", "arm"]]
+
+
+# --------------------------------------------------------------------------------- the configuration, and how to repeat
+
+
+def chosen(answer: Answer) -> int | None:
+    """The trial to use: the leader's, if there is a verdict, else the best; None if none is complete."""
+    if answer.verdict:
+        return answer.leading[answer.verdict.leader]
+    best = statistics.best_trial(answer.trials)
+    return None if best is None else int(best["number"])
+
+
+def constants(answer: Answer, trial: int) -> dict[str, str]:
+    """A trial's learning rate and constants as text, without the knobs left at their neutral value."""
+    row = answer.trials[answer.trials["number"] == trial].iloc[0].dropna().to_dict()
+    configuration = answer.spec.space().configuration(parameters_of(row))
+    found: dict[str, float] = {"learning_rate": configuration.learning_rate}
+    for prefix, rule in (("optimizer", configuration.optimizer), ("schedule", configuration.schedule)):
+        for name, value in telling(rule).items():
+            found |= dotted(f"{prefix}.{name}", value)
+    return {name: number(value) for name, value in found.items()}
+
+
+def command(answer: Answer, verb: str, *rest: str) -> str:
+    """A command on this run, to be pasted into a shell."""
+    name = answer.spec.study.name
+    where = name if answer.folder == Path("runs") / name else str(answer.folder)
+    return shlex.join(["python", "-m", "sweep", verb, where, *rest])
+
+
+def recipe(answer: Answer) -> list[tuple[str, str]]:
+    """What the run was made with: a name and a text each; the plain entries of a group stand in one text."""
+    plain_ones = {key: value for key, value in answer.recipe.items() if not isinstance(value, Mapping)}
+    groups = [(plain(key), value) for key, value in answer.recipe.items() if isinstance(value, Mapping)]
+    return [*((plain(key), _listed(value)) for key, value in plain_ones.items()), *_groups(groups)]
+
+
+def _groups(groups: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, str]]:
+    for name, group in groups:
+        inner = [(f"{name}: {plain(key)}", value) for key, value in group.items() if isinstance(value, Mapping)]
+        rest = [f"{plain(key)} {_listed(value)}" for key, value in group.items() if not isinstance(value, Mapping)]
+        if rest:
+            yield name, "; ".join(rest)
+        yield from _groups(inner)
+
+
+def _listed(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return NOTHING if missing(value) else str(value)
