@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,11 +39,11 @@ class Machine:
     load: float | None
 
 
-def describe() -> Machine:
+def describe(packages: Sequence[str] = PACKAGES) -> Machine:
     """Look it all up; a package that is not installed is left out."""
     from joblib import cpu_count
 
-    found = {name: _version(name) for name in PACKAGES}
+    found = {name: _version(name) for name in packages}
     return Machine(
         _processor(), int(cpu_count()), f"{platform.system()} {platform.machine()}", platform.python_version(), _blas(),
         {name: number for name, number in found.items() if number},

@@ -96,6 +96,7 @@ class MadeUp:
             epochs=np.full(trials, epochs),
             diverged_at=np.full(trials, -1),
             parameters=np.zeros((trials, 1, 1)),
+            effective_rate=np.empty((*loss.shape, 0)),
         )
 
 
@@ -140,7 +141,7 @@ def study_of(sampler: str, trials: int) -> Spec:
 
     The last generations of a study ask no others, so they are cheaper, and no part of what is measured.
     """
-    spec = specs.read(catalogue.find(STUDY))
+    spec = catalogue.one(STUDY)
     size = specs.generation_size(trials, sampler)
     update = {"sampler": sampler, "generation": size, "trials": (-(-trials // size) + 4) * size}
     return spec.model_copy(update={"study": spec.study.model_copy(update=update)})

@@ -84,13 +84,13 @@ class Saved:
 
 
 def fit(result: Result, output: Path, number: int | None = None) -> Saved:
-    """Train a trial's configuration (the best one's, if no number is given) on all data but the test part; save it."""
+    """Train a trial's configuration (the chosen one, if no number is given) on all data but the test part; save it."""
     import joblib
 
     from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 
     chosen = result.configuration if number is None else _configuration(result, number)
-    trial = result.best["number"] if number is None else number
+    trial = result.chosen["number"] if number is None else number
     spec, settings = result.spec, result.spec.settings()
     table = split_off_test(spec.source(), spec.study.seed)
     kind = NetworkClassifier if table.task == "classification" else NetworkRegressor
@@ -102,6 +102,7 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
         dtype=settings.dtype,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
+        scale=spec.data.scale,
         validation=0.0,
         seed=spec.study.seed,
     ).fit(table.features, table.target)

@@ -10,24 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep.door.folder import RunFolder
-from sweep.errors import SweepError, UsageError
+from sweep.door.studies import Study, find_all, folder_of, folders_of, resolve, resolve_all
+from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
 from sweep.learning.splits import Data, DataSource, named, prepare
 from sweep.learning.training import Settings
 from sweep.learning.training import train as train_population
-from sweep.search import catalogue, fitting
-from sweep.search import spec as specs
+from sweep.search import fitting
 from sweep.search.records import Progress
 from sweep.search.space import parameters_of
 from sweep.search.spec import Spec
-from sweep.search.storage import absolute
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
     from sweep.parity.lines import Lines
+    from sweep.results.answer import Answer
     from sweep.results.statistics import Finding
+    from sweep.results.verdicts import Verdict
     from sweep.search.storage import OpenStorage
     from sweep.search.workers import Pool
 
@@ -47,18 +48,37 @@ class Result:
     spec: Spec
 
     @cached_property
+    def answer(self) -> Answer:
+        """The statistics: verdict, tuning curves, what is worth tuning, and the tables behind them."""
+        from sweep.results.answer import Answer
+
+        return Answer(self.folder, self.spec)
+
+    @property
     def trials(self) -> pd.DataFrame:
         """One row a trial."""
-        from sweep.results import tables
+        return self.answer.trials
 
-        return tables.read(self.folder, "trials")
-
-    @cached_property
+    @property
     def curves(self) -> pd.DataFrame:
         """One row a trial, replicate and epoch."""
-        from sweep.results import tables
+        return self.answer.curves
 
-        return tables.read(self.folder, "curves")
+    def table(self, name: str) -> pd.DataFrame:
+        """One of the tables by its name: trials, curves, finalists, finalist_curves."""
+        from sweep.results import judged, tables
+
+        readers: dict[str, Callable[[Path, Any], pd.DataFrame]] = {
+            "trials": tables.read, "curves": tables.read, "finalists": judged.read, "finalist_curves": judged.read,
+        }  # fmt: skip
+        if name not in readers:
+            raise UsageError(f"--table: {unknown('table', name, readers)}")
+        return readers[name](self.folder, name)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The leading arm beside the others, on fresh seeds and the test part; None while there is none."""
+        return self.answer.verdict
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -82,12 +102,20 @@ class Result:
         return {} if row is None else dict(row.dropna().to_dict())
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """The row of the trial to use: the leader's, if there is a verdict, else the best."""
+        if not self.verdict:
+            return self.best
+        number = self.answer.leading[self.verdict.leader]
+        return dict(self.trials[self.trials["number"] == number].iloc[0].dropna().to_dict())
+
+    @property
     def configuration(self) -> Configuration:
-        """The best trial's configuration."""
-        best = self.best
-        if not best:
+        """The chosen trial's configuration."""
+        chosen = self.chosen
+        if not chosen:
             raise UsageError(f"{self.folder}: no trial is complete: run more trials, or lower the learning rates")
-        return configuration_of(best, self.spec)
+        return configuration_of(chosen, self.spec)
 
     @property
     def steps(self) -> int:
@@ -97,17 +125,15 @@ class Result:
 
     @property
     def lines(self) -> list[Lines]:
-        """The best configuration as lines of code for PyTorch, Keras 3 and Optax."""
+        """The chosen configuration as lines of code for PyTorch, Keras 3 and Optax."""
         from sweep.parity.lines import lines
 
         return lines(self.configuration, self.steps)
 
     @property
     def arms(self) -> pd.DataFrame:
-        """The best trial of each optimizer with each schedule, best first."""
-        from sweep.results.statistics import arms
-
-        return arms(self.trials)
+        """Each optimizer with each schedule: its best trial, its score on fresh seeds, how it stands to the leader."""
+        return self.answer.arms
 
     @property
     def pruning(self) -> dict[str, Any]:
@@ -136,50 +162,12 @@ class Result:
     @property
     def findings(self) -> list[Finding]:
         """What to know before believing the result."""
-        from sweep.results.statistics import findings
-
-        return findings(self.trials, self.curves, self.spec.space())
+        return self.answer.findings
 
 
 def configuration_of(row: Mapping[str, Any], spec: Spec) -> Configuration:
     """The configuration in a row of the table of trials."""
     return spec.space().configuration(parameters_of(row))
-
-
-def resolve(
-    study: str | Path | Mapping[str, Any],
-    *,
-    trials: int | None = None,
-    seed: int | None = None,
-    sampler: str | None = None,
-    pruner: str | None = None,
-    storage: str | None = None,
-) -> Spec:
-    """Find a study, validate it, and put the caller's wishes over what it says.
-
-    `study` is a shipped study's name, a path to a study file, or the content of one.
-    """
-    if isinstance(study, Mapping):
-        spec = specs.complete(study, Path("study"))
-    else:
-        spec = specs.read(catalogue.find(str(study)))
-    address = None if storage is None else absolute(storage, Path.cwd())
-    wishes = {"trials": trials, "seed": seed, "sampler": sampler, "pruner": pruner, "storage": address}
-    given = {key: value for key, value in wishes.items() if value is not None}
-    for key, value in given.items():
-        specs.check_option(spec, key, value)
-    return spec.model_copy(update={"study": spec.study.model_copy(update=given)})
-
-
-def folder_of(study: str | Path, runs: str | Path = "runs") -> RunFolder:
-    """The run folder that a user means: a folder with a run in it, or that of a study (name or file) under `runs`."""
-    if RunFolder(Path(study)).exists():
-        return RunFolder(Path(study))
-    name = specs.read(Path(study)).study.name if str(study).endswith(".toml") else str(study)
-    folder = RunFolder(Path(runs) / name)
-    if not folder.exists():
-        catalogue.find(str(study))  # an unknown study is the likelier mistake
-    return folder
 
 
 def load(folder: str | Path) -> Result:
@@ -188,7 +176,7 @@ def load(folder: str | Path) -> Result:
 
 
 def run(
-    study: str | Path | Mapping[str, Any] = "quickstart",
+    study: Study = "quickstart",
     *,
     trials: int | None = None,
     workers: int | None = None,
@@ -210,8 +198,8 @@ def run(
 
     Parameters
     ----------
-    study : str, Path or mapping
-        A shipped study's name, a path to a study file, or the content of one.
+    study : str, Path, mapping or Spec
+        A shipped study's name, a path to a study file, or the content of one; of one that has variants, one of them.
     trials : int, optional
         The total, not more: what an earlier run has finished counts.
     workers, backend, scheduler
@@ -246,8 +234,7 @@ def run(
     pool = open_pool(backend, workers, scheduler, warn)
     finished = False
     try:
-        data = prepare(spec.source(), spec.study.seed)  # data that cannot be used are found before anything is written
-        fitting.check(spec, data)
+        data = usable_data(spec)  # what cannot be used is found before anything is written
         if not fresh:
             spec = folder.check(spec)
         _run(spec, folder, data, pool, Wishes(fresh, timeout, notify, stopping, warn))
@@ -255,6 +242,13 @@ def run(
     finally:
         pool.close(now=not finished)
     return Result(folder.path, spec)
+
+
+def usable_data(spec: Spec) -> Data:
+    """The data of a study; raises a `SweepError` if they cannot be used, or training on them does not fit."""
+    data = prepare(spec.source(), spec.study.seed)
+    fitting.check(spec, data)
+    return data
 
 
 @dataclass(frozen=True)
@@ -281,6 +275,9 @@ def warmed(spec: Spec, start_from: str | Path, runs: str | Path, warn: Callable[
 
 def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) -> None:
     """Open the storage, make or claim the folder, and go through the study; a storage elsewhere is opened first."""
+    from sweep.door import recipe
+    from sweep.door.judging import Story, judge
+    from sweep.results.answer import Answer
     from sweep.results.tables import Tables
     from sweep.search.storage import open_for_writing
     from sweep.search.study import Hooks, StudyLoop, open_study, sampler_of
@@ -300,10 +297,24 @@ def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) 
         storage = elsewhere or open_for_writing(folder.address(spec))
         study = study or known(storage)
         folder.write(spec)
-        tables = Tables(folder.path, spec.space().columns())
-        loop = StudyLoop(spec, study, storage, pool, Hooks(tables.record, wishes.notify, wishes.stopping, wishes.warn))
+        recipe.write(folder.path, spec, data)
+        tables = Tables(folder.path, spec.space().columns(), effective_rates=spec.study.effective_rates)
+        story = Story(study, storage, spec.study.question)
+
+        def notify(progress: Progress) -> None:
+            wishes.notify(progress)
+            story.begin(progress)
+
+        hooks = Hooks(tables.record, notify, wishes.stopping, wishes.warn)
+        loop = StudyLoop(spec, study, storage, pool, hooks)
         pool.equip(loop.job([]), data)
-        loop.run(wishes.timeout)
+        progress = loop.run(wishes.timeout)
+        if wishes.stopping():
+            return
+        if progress.done == progress.total:
+            judge(spec, folder.path, pool, progress, hooks)
+        with storage.writing():
+            story.end(Answer(folder.path, spec))
 
 
 def _check_known(study: optuna.Study, folder: RunFolder) -> None:
@@ -364,12 +375,13 @@ def train(
     known = Settings.__dataclass_fields__
     for name in settings:
         if name not in known:
-            from sweep.errors import unknown
-
             raise UsageError(f"train: {unknown('setting', name, known)}")
     source = named(data) if isinstance(data, str) else data
     ready = source if isinstance(source, Data) else prepare(source, seed)
     return curves_of(train_population(configurations, ready, Settings(**settings), seed))
 
 
-__all__ = ["Result", "SweepError", "load", "run", "train"]
+__all__ = [
+    "Result", "SweepError", "configuration_of", "find_all", "folder_of", "folders_of", "load", "resolve", "resolve_all",
+    "run", "train",
+]  # fmt: skip

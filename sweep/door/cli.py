@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from sweep.errors import CheckFailed, Interrupted, SweepError, UsageError
+from sweep.errors import CheckFailed, SweepError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
+
+    from sweep.door.running import Part
+    from sweep.search.catalogue import Found
 
 app = typer.Typer(
     name="sweep",
@@ -88,130 +93,116 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run a study, or go on with it: what an earlier run has finished counts."""
-    if dry_run:
-        from sweep.door import api
+    from sweep.door import running
 
-        spec = api.resolve(study, trials=trials, seed=seed, sampler=sampler, pruner=pruner, storage=storage)
-        if start_from:
-            spec = api.warmed(
-                spec, start_from, runs, lambda text: _err().print(f"sweep: warning: {text}", soft_wrap=True)
-            )
-        _dry_run(spec, workers, as_json)
-        return
     options = {
         "trials": trials, "workers": workers, "seed": seed, "backend": backend, "scheduler": scheduler,
         "storage": storage, "sampler": sampler, "pruner": pruner, "start_from": start_from, "timeout": timeout,
         "fresh": fresh, "runs": runs,
     }  # fmt: skip
-    result = _run_watched(study, options, quiet=quiet or as_json, verbose=verbose)
-    _show(result, study, as_json=as_json, quiet=quiet)
+    if dry_run:
+        _dry_run(running.planned(study, options, _err()), workers, as_json)
+        return
+    _show(running.run(study, options, _err(), quiet=quiet or as_json, verbose=verbose), as_json=as_json, quiet=quiet)
 
 
-def _run_watched(study: str, options: dict[str, Any], *, quiet: bool, verbose: bool) -> Any:
-    """Run with progress on stderr (unless quiet), and with signals turned into a clean stop."""
-    from sweep.door.signals import Stopper
-
-    console = _err()
-
-    def say(text: str) -> None:
-        console.print(f"sweep: {text}", soft_wrap=True)
-
-    options["warn"] = lambda text: say(f"warning: {text}")
-    if verbose:
-        say(f"study {study}, run folders in {options['runs']}, backend {options['backend']}")
-    hint = f"everything finished is saved; go on with: python -m sweep run {study}"
-    with Stopper(say) as stopper:
-        try:
-            result = _run_shown(study, options | {"stopping": stopper.stopping}, console, quiet=quiet)
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"stopped; {hint}", stopper.received or 2) from error
-        if stopper.received is not None:
-            raise Interrupted(f"stopped after the running jobs; {hint}", stopper.received)
-    return result
-
-
-def _run_shown(study: str, options: dict[str, Any], console: Console, *, quiet: bool) -> Any:
-    """Run with progress on stderr, unless quiet. What takes time to import is imported here: signals are watched."""
-    from sweep.door import api
-    from sweep.door.terminal import LiveLine
-    from sweep.learning import executors
-
-    if quiet:
-        return api.run(study, **options)
-    if executors.warning:
-        options["warn"](executors.warning)
-    line = LiveLine(console)
-    with line.shown():
-        return api.run(study, **options, notify=line.notify)
-
-
-def _dry_run(spec: Any, workers: int | None, as_json: bool) -> None:
+def _dry_run(found: Found, workers: int | None, as_json: bool) -> None:
     from sweep.door import terminal
     from sweep.search import planning
     from sweep.search.workers import workers_to_start
 
-    plan = planning.make(spec, workers_to_start(workers))
+    plans = [planning.make(spec, workers_to_start(workers)) for spec in found.studies.values()]
     if as_json:
-        _say_json(asdict(plan))
-    else:
+        data = [asdict(plan) for plan in plans]
+        _say_json({"schema": 1, "study": found.name, "variants": data} if found.in_variants else data[0])
+        return
+    for plan in plans:
         _out().print(terminal.plan(plan))
 
 
-def _show(result: Any, study: str, *, as_json: bool, quiet: bool, elsewhere: bool = False) -> None:
+def _show(parts: Iterable[Part], *, as_json: bool, quiet: bool, elsewhere: bool = False) -> None:
+    """Show a study, or its variants, each as soon as it is there; as JSON all of them in one object."""
     from sweep.door import terminal
 
+    data: list[Any] = []
+    for part in parts:
+        if as_json:
+            data.append(terminal.summary_data(part.result))
+        elif not quiet:
+            if part.heading:
+                _out().print(f"== {part.heading}", style="bold", markup=False, soft_wrap=True)
+            _out().print(terminal.summary(part.result, part.command, elsewhere=elsewhere), crop=False)
     if as_json:
-        _say_json(terminal.summary_data(result))
-    elif not quiet:
-        _out().print(terminal.summary(result, study, elsewhere=elsewhere), crop=False)
+        _say_json({"schema": 1, "study": part.study, "variants": data} if part.heading else data[0])
 
 
 @app.command("list", epilog="Example: python -m sweep list")
 def list_studies(as_json: AsJson = False) -> None:
     """List the studies that can be run, a line each."""
     from sweep.search import catalogue
-    from sweep.search import spec as specs
 
-    found = {name: specs.read(path).study for name, path in catalogue.shipped().items()}
+    found = [catalogue.find(name) for name in catalogue.shipped()]
+    totals = [sum(spec.study.trials for spec in each.studies.values()) for each in found]
     if as_json:
-        _say_json({"studies": [{"name": n, "trials": s.trials, "question": s.question} for n, s in found.items()]})
+        listed = [
+            {"name": each.name, "trials": total, "question": each.question}
+            | ({"variants": list(each.studies)} if each.in_variants else {})
+            for each, total in zip(found, totals, strict=True)
+        ]
+        _say_json({"studies": listed})
         return
-    width = max(map(len, found), default=0)
-    for name, study in found.items():
-        typer.echo(f"{name:{width}}  {study.trials:5d} trials  {study.question}")
+    width = max((len(each.name) for each in found), default=0)
+    for each, total in zip(found, totals, strict=True):
+        count = f"{len(each.studies)} variants: " if each.in_variants else ""
+        typer.echo(f"{each.name:{width}}  {total:5d} trials  {count}{each.question}")
 
 
 @app.command(epilog="Example: python -m sweep show quickstart --json")
 def show(study: Study, runs: Runs = HERE, as_json: AsJson = False) -> None:
     """Show the summary of a finished or running study again."""
-    from sweep.door import api
+    from sweep.door import running
 
-    folder = api.folder_of(study, runs)
-    _show(api.load(folder.path), study, as_json=as_json, quiet=False, elsewhere=True)
+    _show(running.shown(study, runs), as_json=as_json, quiet=False, elsewhere=True)
 
 
 @app.command(epilog="Example: python -m sweep export quickstart trials.csv")
 def export(
     study: Study,
     file: Annotated[Path, typer.Argument(help="ends in .csv, .parquet, .feather, .json or .xlsx")],
-    table: Annotated[str, typer.Option(help="trials or curves")] = "trials",
+    table: Annotated[str, typer.Option(help="trials, curves, finalists or finalist_curves")] = "trials",
     runs: Runs = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Write a table of a study to one file, in the format of its ending."""
     from sweep.door import api
-    from sweep.errors import unknown
     from sweep.results import tables
 
-    if table not in ("trials", "curves"):
-        raise UsageError(f"--table: {unknown('table', table, ('trials', 'curves'))}")
-    result = api.load(api.folder_of(study, runs).path)
-    frame = result.trials if table == "trials" else result.curves
+    frame = api.load(api.folder_of(study, runs).path).table(table)
     tables.export(frame, file)
     if as_json:
         _say_json({"file": str(file), "table": table, "rows": len(frame)})
     else:
         typer.echo(f"{file}: {len(frame)} rows of {table}")
+
+
+@app.command(epilog="Example: python -m sweep report quickstart --open")
+def report(
+    study: Study,
+    open_it: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+    runs: Runs = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Write report.html, one self-contained page with the verdict and the figures, and report.md."""
+    from sweep.door import api
+    from sweep.results import report as reports
+
+    file = reports.write(api.load(api.folder_of(study, runs).path).answer)
+    if as_json:
+        _say_json({"file": str(file), "markdown": str(file.with_suffix(".md"))})
+    else:
+        typer.echo(f"{file} (and {file.with_suffix('.md').name})")
+    if open_it:
+        typer.launch(file.absolute().as_uri())
 
 
 @app.command(epilog="Example: python -m sweep dashboard quickstart --port 8081")

@@ -5,6 +5,9 @@
 ``journal.log``           the Optuna journal, unless the study has another storage
 ``trials.parquet``        one row a trial
 ``curves.parquet``        one row a trial, replicate and epoch
+``finalists.parquet``     one row a finalist and fresh seed; and ``finalist_curves.parquet``
+``recipe.json``           versions, machine, seeds, the data's fingerprint
+``report.html``           when it was asked for, with ``report.md``
 ``.lock``                 held by the process that runs the study; free again when it dies
 ========================  ================================================================
 """

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 STATES = ("complete", "diverged", "pruned", "failed", "running")
 LIBRARY_NAMES = {"torch": "PyTorch", "keras": "Keras 3", "optax": "Optax"}
+TABLES = ("trials", "curves", "finalists", "finalist_curves")
 PLAIN_SECONDS = 5.0  # between two progress lines when stderr is not a terminal
 
 
@@ -61,7 +62,11 @@ class LiveLine:
 
 
 def progress_line(progress: Progress) -> str:
-    """One line: done of total, trials a second, best so far with its arm, diverged, time left."""
+    """One line: done of total, trials a second, best so far with its arm, diverged, time left; then the finalists."""
+    if progress.to_judge:
+        return (
+            f"{progress.done}/{progress.total} trials  finalists {progress.judged}/{progress.to_judge} on fresh seeds"
+        )
     parts = [f"{progress.done}/{progress.total} trials"]
     rate = progress.rate
     if rate is not None:
@@ -96,6 +101,7 @@ def duration(seconds: float) -> str:
 
 def summary_data(result: Result) -> dict[str, Any]:
     """The summary as plain data: what ``--json`` prints."""
+    from sweep.door import verdict
     from sweep.search.databases import shown
 
     trials = result.trials
@@ -113,10 +119,14 @@ def summary_data(result: Result) -> dict[str, Any]:
         "pruning": result.pruning,
         "objective": result.spec.study.objective,
         "best": _plain(result.best),
+        "chosen": _plain(result.chosen),
+        "verdict": verdict.data(result.answer),
+        "tuning": verdict.tuning(result.answer),
+        "importance": verdict.importance(result.answer),
         "arms": [_plain(row) for row in arms.to_dict("records")],
         "findings": [{"kind": f.kind, "evidence": f.evidence, "advice": f.advice} for f in result.findings],
         "lines": [asdict(lines) for lines in _lines(result)[0]],
-        "tables": {name: str(result.folder / f"{name}.parquet") for name in ("trials", "curves")},
+        "tables": {name: str(result.folder / f"{name}.parquet") for name in TABLES},
     }
 
 
@@ -136,11 +146,13 @@ def _plain(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def summary(result: Result, command: str, *, elsewhere: bool = False) -> Group:
-    """The summary: the best configuration, the arms, the findings, the tables, what to do next.
+    """The summary: the verdict, the best configuration, the arms, the findings, the tables, what to do next.
 
     With `elsewhere`, also the lines of code that make the best configuration in other libraries.
     """
-    found = [*_headline(result), *_best(result), *_arms(result), *_findings(result)]
+    from sweep.door import verdict
+
+    found = [*_headline(result), *verdict.shown(result.answer), *_best(result), *_arms(result), *_findings(result)]
     if elsewhere and result.best:
         found += _elsewhere(result)
     return Group(*found, *_files(result), *_next(result, command, elsewhere))
@@ -163,11 +175,12 @@ def _headline(result: Result) -> Iterator[RenderableType]:
 
 
 def _best(result: Result) -> Iterator[RenderableType]:
-    best, objective = result.best, result.spec.study.objective
+    best, objective = result.chosen, result.spec.study.objective
     if not best:
         yield Text("\nNo trial is complete.")
         return
-    yield Text(f"\nBest: trial {best['number']}, {best['optimizer']} x {best['schedule']}", style="bold")
+    what = "The leader's best trial" if result.verdict else "Best trial"
+    yield Text(f"\n{what}: {best['number']}, {best['optimizer']} x {best['schedule']}", style="bold")
     table = _grid()
     label = objective.replace("_", " ")
     table.add_row(label, number(best["objective"]) + (" (its best epoch)" if result.spec.study.at == "best" else ""))
@@ -180,7 +193,7 @@ def _best(result: Result) -> Iterator[RenderableType]:
 
 
 def chosen_constants(result: Result) -> dict[str, float]:
-    """The best trial's learning rate and constants, without the knobs that were left at their neutral value."""
+    """The chosen trial's learning rate and constants, without the knobs that were left at their neutral value."""
     configuration = result.configuration
     shown = {"learning_rate": configuration.learning_rate}
     for prefix, rule in (("optimizer", configuration.optimizer), ("schedule", configuration.schedule)):
@@ -216,7 +229,7 @@ def _arms(result: Result) -> Iterator[RenderableType]:
             row = [_cell(cells.loc[schedule, name], best) for name in optimizers]
             table.add_row(Text(schedule, style="dim"), *row)
     yield Padding(table, (0, 0, 0, 1))
-    yield Text("  * the best, picked from many, so optimistic. The test part is untouched.", style="dim")
+    yield Text("  * the best of many with one seed, so optimistic: only the verdict is judged.", style="dim")
 
 
 def _cell(value: Any, best: float) -> Text:
@@ -228,7 +241,7 @@ def _cell(value: Any, best: float) -> Text:
 
 
 def _lines(result: Result) -> tuple[list[Lines], str]:
-    """The best configuration's lines of code, or why there are none: only the data say how long an epoch is."""
+    """The chosen configuration's lines of code, or why there are none: only the data say how long an epoch is."""
     try:
         return (result.lines if result.best else []), ""
     except DataError as error:
@@ -263,6 +276,8 @@ def _files(result: Result) -> Iterator[RenderableType]:
     table = _grid()
     table.add_row("trials", f"{result.folder / 'trials.parquet'}  ({len(result.trials)} rows)")
     table.add_row("curves", f"{result.folder / 'curves.parquet'}  ({len(result.curves)} rows)")
+    if result.verdict:
+        table.add_row("finalists", f"{result.folder / 'finalists.parquet'}  ({len(result.answer.judged)} rows)")
     yield Text("\nTables", style="bold")
     yield Padding(table, (0, 0, 0, 2))
 
@@ -273,10 +288,11 @@ def _next(result: Result, command: str, elsewhere: bool) -> Iterator[RenderableT
     name, study = command, result.spec.study
     yield Text("\nNext", style="bold")
     table = _grid()
+    table.add_row("the report", f"python -m sweep report {name} --open")
     table.add_row("curves in the browser", f"python -m sweep dashboard {name}")
     table.add_row("a table as a file", f"python -m sweep export {name} trials.csv")
     if result.best:
-        table.add_row("train the best again", f"python -m sweep rerun {name} {result.best['number']}")
+        table.add_row("train it again", f"python -m sweep rerun {name} {result.chosen['number']}")
         table.add_row("keep it as an estimator", f"python -m sweep fit {name} -o model.joblib")
         if not elsewhere:
             table.add_row("in PyTorch, Keras, Optax", f"python -m sweep show {name}")

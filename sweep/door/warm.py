@@ -20,8 +20,8 @@ def started(spec: Spec, trials: pd.DataFrame, run: str) -> tuple[Spec, list[str]
     """The study with another run's best configurations as its first trials, and why those were left out that were.
 
     `trials` is the other run's table, `run` what it is called. The best `MOST` different configurations are looked at.
-    One fits if its optimizer and schedule are searched here and each of its constants has a value that this study may
-    try.
+    One fits if its optimizer and schedule are searched here, by these names, and each of its constants has a value that
+    this study may try.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def _fitted(row: Mapping[Any, Any], space: Space) -> tuple[dict[str, Any], str]:
             return {}, f"{kind} {name!r} is not searched here"
     given = parameters_of({column: value for column, value in row.items() if not pd.isna(value)})
     found = {kind: given.pop(kind) for kind in kinds}
-    for name, search in space.entries(Arm(row["optimizer"], row["schedule"])).items():
+    for name, search in space.entries(Arm.of(row)).items():
         value = given.pop(name, None)
         if value is None or not contains(search, value):
             return {}, f"{name} = {value}: searched is {written(search)}"

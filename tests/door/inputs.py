@@ -51,6 +51,8 @@ SOURCES: tuple[Content, ...] = (
     {"name": "make_classification", "arguments": {"n_samples": 40, "n_features": 6, "n_informative": 4}},
     {"name": "make_regression", "arguments": {"n_samples": 30, "n_features": 4}},
     {"name": "make_friedman1", "arguments": {"n_samples": 30}},
+    {"name": "least_squares", "arguments": {"n_samples": 30, "n_features": 3, "condition": 9.0}, "scale": False},
+    {"name": "separable", "arguments": {"n_samples": 30, "positive": 0.7}, "scale": False},
     {"file": "table.csv", "target": "y"},
     {"file": "table.csv", "target": "y", "ignore": ["text"], "task": "regression", "rows": 20},
 )
@@ -64,11 +66,13 @@ def legal_studies(draw: st.DrawFn) -> Content:
     """The content of a study file that can be run in a moment."""
     sampler = draw(st.sampled_from(["tpe", "random", "qmc", "grid"]))
     network = {"hidden": draw(st.sampled_from([[], [2], [3, 2]])), "epochs": 2, "batch_size": 16}
+    variants = draw(st.sampled_from([{}] * 4 + [{"variants": {"one": {"network": {"epochs": 1}}}}]))
     return {
         "study": {"trials": 2, "generation": 2, "sampler": sampler, "seed": draw(st.integers(0, 2**32 - 1))},
         "data": draw(st.sampled_from(SOURCES)) | {"validation": 0.2, "test": draw(st.sampled_from([0.0, 0.2]))},
         "network": network,
         "search": draw(searches()),
+        **variants,
     }
 
 
@@ -164,7 +168,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 def study_files() -> st.SearchStrategy[bytes]:
     """The bytes of a study file: a legal one with changes, or data of any kind, or hardly TOML."""
-    sections = st.sampled_from(["study", "data", "network", "search"]) | TEXTS
+    sections = st.sampled_from(["study", "data", "network", "search", "variants"]) | TEXTS
     wild = st.dictionaries(sections, JUNK | st.dictionaries(TEXTS | NAMES, JUNK, max_size=4))
     forms = [mutants().map(as_toml)] * 6 + [damaged(), wild.map(as_toml), st.binary(max_size=40)]
     return st.sampled_from(forms).flatmap(lambda form: form)

@@ -63,7 +63,7 @@ def test_the_configuration_of_every_row_is_that_of_its_optuna_trial(result: Resu
 
 def test_the_folder_has_what_the_contract_says(result: Result) -> None:
     names = {path.name for path in result.folder.iterdir() if not path.name.startswith(".")}
-    assert names == {"study.toml", "journal.log", "trials.parquet", "curves.parquet"}
+    assert names == {"study.toml", "recipe.json", "journal.log", "trials.parquet", "curves.parquet"}
 
 
 def test_a_folder_without_a_run_cannot_be_loaded(tmp_path: Path) -> None:
@@ -130,6 +130,13 @@ def test_a_timeout_that_is_no_number_is_refused(tmp_path: Path) -> None:
 def test_comparing_refuses_a_sampler_that_learns(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--sampler.*independent random"):
         run(content(study={"mode": "compare"}), tmp_path, sampler="tpe")
+
+
+def test_comparing_refuses_a_total_that_the_arms_cannot_share(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--trials 10: .*each of the 4 arms.*such as 8 or 12") as caught:
+        run(content(study={"mode": "compare"}), tmp_path / "runs", trials=10)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
 
 
 def test_data_that_cannot_be_used_are_found_before_anything_is_written(tmp_path: Path) -> None:
@@ -233,7 +240,7 @@ def test_every_trial_reproduces_bit_for_bit_trained_alone(result: Result) -> Non
 def tampered(result: Result, change: Any) -> Result:
     """The result as if its curves said something else."""
     other = sweep.load(result.folder)
-    other.__dict__["curves"] = change(result.curves.copy())
+    other.answer.__dict__["curves"] = change(result.curves.copy())
     return other
 
 
@@ -277,7 +284,7 @@ def test_a_trial_that_is_not_there_is_one_line(result: Result, number: int, tmp_
 
 def test_a_trial_that_is_not_finished_cannot_be_trained_again(result: Result) -> None:
     running = sweep.load(result.folder)
-    running.__dict__["trials"] = read(result.folder, "trials").assign(state="running")
+    running.answer.__dict__["trials"] = read(result.folder, "trials").assign(state="running")
     with pytest.raises(UsageError, match=r"trial 3 of .* is not finished"):
         again.rerun(running, 3)
 

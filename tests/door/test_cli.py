@@ -18,6 +18,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers import OPTIMIZERS, RMSProp
 from sweep.learning.schedules import SCHEDULES
 from sweep.learning.splits import prepare
+from sweep.search.catalogue import shipped
 from tests.terminal import TINY, Outcome, command, environment, sweep, sweep_process, tiny_study
 
 
@@ -40,7 +41,13 @@ def one_object(outcome: Outcome) -> Any:
 
 def test_a_run_prints_the_summary_a_person_wants(place: Path) -> None:
     text = sweep("show", "tiny.toml", cwd=place).out
-    for part in ("Is this a study?", "16 of 16 trials", "Best: trial", "learning_rate", "schedule with each optimizer"):
+    for part in (
+        "Is this a study?",
+        "16 of 16 trials",
+        "The leader's best trial: ",
+        "learning_rate",
+        "schedule with each optimizer",
+    ):
         assert part in text
     for part in ("trials.parquet", "curves.parquet", "python -m sweep dashboard", "python -m sweep export"):
         assert part in text
@@ -86,7 +93,7 @@ def test_a_run_can_be_shown_when_its_data_are_gone(tmp_path: Path) -> None:
     prepare.cache_clear()  # as in a process of its own
     outcome = sweep("show", "mine", cwd=tmp_path)
     assert outcome.code == 0, outcome.err
-    assert "Best: trial" in outcome.out
+    assert "The leader's best trial: " in outcome.out
     assert "not known without the data" in outcome.out
     assert one_object(sweep("show", "mine", "--json", cwd=tmp_path))["lines"] == []
 
@@ -99,8 +106,8 @@ def iris_steps(place: Path) -> int:
 
 def test_list_names_every_shipped_study_a_line_each(place: Path) -> None:
     lines = sweep("list", cwd=place).out.splitlines()
-    assert [line.split()[0] for line in lines] == ["initial-cache", "quickstart", "regression", "schedules"]
-    assert len(one_object(sweep("list", "--json", cwd=place))["studies"]) == 4
+    assert [line.split()[0] for line in lines] == [*shipped()]
+    assert len(one_object(sweep("list", "--json", cwd=place))["studies"]) == len(shipped()) > 9
 
 
 def test_dry_run_predicts_and_writes_nothing(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ ASKS = 5  # measured after so many finished trials
 
 def space() -> Space:
     """All optimizers, eight schedules and all their constants."""
-    return specs.read(catalogue.find(STUDY)).space()
+    return catalogue.one(STUDY).space()
 
 
 def finished(searched: Space, count: int) -> list[tuple[dict[str, Any], float]]:

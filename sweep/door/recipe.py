@@ -1,0 +1,30 @@
+"""What a run was made with, kept in its folder: so that whoever reads the answer can make it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import sweep
+from sweep.bench.machine import describe
+from sweep.learning.splits import Data
+from sweep.results.answer import RECIPE
+from sweep.results.files import replacing
+from sweep.search.finalists import fresh_seed
+from sweep.search.spec import Spec
+
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "optuna", "pandas", "joblib")
+
+
+def write(folder: Path, spec: Spec, data: Data) -> None:
+    """Write versions, machine, seeds and the data's fingerprint."""
+    found = {
+        "sweep": sweep.__version__,
+        "machine": {key: value for key, value in asdict(describe(PACKAGES)).items() if key != "load"},
+        "seed": spec.study.seed,
+        "fresh_seeds": [fresh_seed(spec, replicate) for replicate in range(spec.verdict.seeds)],
+        "data": {"fingerprint": data.fingerprint, "samples": [len(data.train), len(data.validation), len(data.test)]},
+    }
+    with replacing(folder / RECIPE) as beside:
+        beside.write_text(json.dumps(found, indent=1), encoding="utf-8")

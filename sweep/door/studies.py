@@ -1,0 +1,112 @@
+"""Which study a user means, and which run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweep.door.folder import RunFolder
+from sweep.errors import UsageError
+from sweep.search import catalogue
+from sweep.search import spec as specs
+from sweep.search.catalogue import Found
+from sweep.search.spec import Spec
+from sweep.search.storage import absolute
+
+Study = str | Path | Mapping[str, Any] | Spec  # a shipped study's name, a study file's path or its content
+
+
+def resolve(study: Study, **wishes: Any) -> Spec:
+    """Find a study, validate it, and put the caller's wishes over what it says.
+
+    Parameters
+    ----------
+    study : str, Path, mapping or Spec
+        A shipped study's name, a path to a study file, or the content of one. One that has variants is refused in a
+        line that names them.
+    wishes
+        As in `resolve_all`.
+    """
+    if isinstance(study, Mapping):
+        study = specs.complete(study, Path("study"))
+    elif not isinstance(study, Spec):
+        study = catalogue.one(str(study))
+    (spec,) = resolve_all(study, **wishes)
+    return spec
+
+
+def resolve_all(study: Study, **wishes: Any) -> list[Spec]:
+    """The same for a study that may have variants: all of them, in the order of the file.
+
+    Parameters
+    ----------
+    study : str, Path, mapping or Spec
+    trials, seed : int, optional
+    sampler, pruner, storage : str, optional
+        Stand in for what the study says.
+    """
+    return list(find_all(study, **wishes).studies.values())
+
+
+def find_all(
+    study: Study,
+    *,
+    trials: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    pruner: str | None = None,
+    storage: str | None = None,
+) -> Found:
+    """The same, with what a command line may call each."""
+    address = None if storage is None else absolute(storage, Path.cwd())
+    wishes = {"trials": trials, "seed": seed, "sampler": sampler, "pruner": pruner, "storage": address}
+    given = {key: value for key, value in wishes.items() if value is not None}
+    found = _found(study)
+    return Found(found.name, {name: _wished(s, given, found) for name, s in found.studies.items()}, found.in_variants)
+
+
+def _found(study: Study) -> Found:
+    if isinstance(study, Spec):
+        return Found(study.study.name, {study.study.name: study}, in_variants=False)
+    if not isinstance(study, Mapping):
+        return catalogue.find(str(study))
+    return catalogue.family("study", specs.complete_variants(study, Path("study")))
+
+
+def _wished(spec: Spec, given: Mapping[str, Any], found: Found) -> Spec:
+    for key, value in given.items():
+        try:
+            specs.check_option(spec, key, value)
+        except UsageError as error:
+            raise UsageError(f"{spec.study.name}: {error}" if found.in_variants else str(error)) from error
+    return spec.model_copy(update={"study": spec.study.model_copy(update=given)})
+
+
+def folder_of(study: str | Path, runs: str | Path = "runs") -> RunFolder:
+    """The run folder that a user means: a folder with a run in it, or that of a study (name or file) under `runs`."""
+    if RunFolder(Path(study)).exists():
+        return RunFolder(Path(study))
+    name = catalogue.one(str(study)).study.name if str(study).endswith(".toml") else str(study)
+    folder = RunFolder(Path(runs) / name)
+    if not folder.exists():
+        catalogue.one(str(study))  # an unknown study is the likelier mistake, or one that has variants
+    return folder
+
+
+def folders_of(study: str | Path, runs: str | Path = "runs") -> tuple[str, dict[str, RunFolder]]:
+    """The run folders of a study's variants that have been run, by what a command line may call each; and its name.
+
+    Of a study without variants it is one folder, called as the study was named.
+    """
+    named = str(study)
+    if RunFolder(Path(study)).exists() or (not named.endswith(".toml") and RunFolder(Path(runs) / named).exists()):
+        return named, {named: folder_of(study, runs)}
+    found = catalogue.find(named)
+    if not found.in_variants:
+        return found.name, {named: folder_of(study, runs)}
+    folders = {name: RunFolder(Path(runs) / spec.study.name) for name, spec in found.studies.items()}
+    there = {name: folder for name, folder in folders.items() if folder.exists()}
+    if not there:
+        raise UsageError(f"{Path(runs)}: no variant of {named} has been run here: python -m sweep run {named}")
+    return found.name, there

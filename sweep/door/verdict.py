@@ -1,0 +1,111 @@
+"""The verdict as a person sees it in the terminal, and as data for ``--json``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sweep.results.answer import Answer
+from sweep.results.verdicts import LEVEL, Interval, Verdict
+
+STYLES = {"better": "green", "equivalent": "cyan", "undecided": "yellow"}
+
+
+def number(value: float) -> str:
+    """A number as a person reads it: four significant digits."""
+    return f"{value:.4g}"
+
+
+def spread(found: Interval) -> str:
+    """A difference with its interval.
+
+    >>> spread(Interval(0.01234, -0.1, 0.5))
+    '+0.012 (-0.1..+0.5)'
+    """
+    mean, low, high = (f"{value:+.2g}" for value in (found.mean, found.low, found.high))
+    return f"{mean} ({low}..{high})"
+
+
+def shown(answer: Answer) -> Iterator[RenderableType]:
+    """The verdict, the arms that were judged, and what it rests on; or why there is none."""
+    verdict = answer.verdict
+    if verdict is None:
+        yield Text(f"\nNo verdict: {answer.why_no_verdict}.")
+        return
+    yield Text(f"\nVerdict: {verdict.sentence()}", style="bold")
+    yield Padding(_table(answer, verdict), (0, 0, 0, 1))
+    score = answer.score.replace("_", " ")
+    yield Text(
+        f"  Mean {score} of each arm's best trial, trained again on {verdict.seeds} fresh paired seeds; "
+        f"{100 * LEVEL:.0f} % intervals; a difference below {number(verdict.delta)} is none; "
+        "~N more: so many seeds more would probably decide it.",
+        style="dim",
+    )
+    if answer.optimism is not None:
+        seen = verdict.scores[verdict.leader].mean - answer.optimism.mean
+        yield Text(
+            f"  The search has seen {number(seen)} of the leader: {score} is {spread(answer.optimism)} beside it."
+        )
+
+
+def _table(answer: Answer, verdict: Verdict) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
+    for name in ("", "mean", "behind the leader", "the leader is"):
+        table.add_column(name, no_wrap=name in ("mean", "behind the leader"))
+    table.add_row(str(verdict.leader), number(verdict.scores[verdict.leader].mean), "", "")
+    for each in verdict.against:
+        word = Text(each.sentence(), style=STYLES[each.word])
+        table.add_row(str(each.arm), number(verdict.scores[each.arm].mean), spread(each.difference), word)
+    return table
+
+
+def data(answer: Answer) -> dict[str, Any]:
+    """The verdict as plain data; `sentence` says why, if there is none."""
+    verdict = answer.verdict
+    if verdict is None:
+        return {"leader": None, "sentence": answer.why_no_verdict}
+    return {
+        "leader": str(verdict.leader),
+        "sentence": verdict.sentence(),
+        "score": answer.score,
+        "seeds": verdict.seeds,
+        "delta": verdict.delta,
+        "level": LEVEL,
+        "configurations_tested": answer.opened,
+        "optimism": asdict(answer.optimism) if answer.optimism else None,
+        "scores": {str(arm): asdict(found) for arm, found in verdict.scores.items()},
+        "gains": {str(arm): asdict(found) for arm, found in answer.gains.items()},
+        "against": [{**asdict(each), "arm": str(each.arm), "sentence": each.sentence()} for each in verdict.against],
+    }
+
+
+def tuning(answer: Answer) -> dict[str, Any]:
+    """Tuning curves and the probability of being best as plain data; `reason` says why there are none."""
+    curves = {
+        str(arm): {
+            "k": curve.k.tolist(),
+            "median": curve.median.tolist(),
+            "bands": {f"{level:g}": [_finite(low), _finite(high)] for level, (low, high) in curve.bands.items()},
+        }
+        for arm, curve in answer.tuning.items()
+    }
+    best = [{**row, "arm": str(row["arm"])} for row in answer.probability.to_dict("records")]
+    return {"reason": answer.why_no_tuning, "curves": curves, "best_after": best}
+
+
+def _finite(values: Any) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]
+
+
+def importance(answer: Answer) -> list[dict[str, Any]]:
+    """How much each hyperparameter matters, most first."""
+    frame: pd.DataFrame = answer.importance
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
