@@ -71,7 +71,8 @@ class Answer:
         number = pd.Series([best.get(pair, -2) for pair in zip(every["optimizer"], every["schedule"], strict=True)])
         number.index = every.index
         known = (every["number"] == number).fillna(False).astype(bool)
-        return known | ((every["kind"] == "default") & (number >= 0))
+        wanted = every["replicate"] < self.spec.verdict.seeds
+        return wanted & (known | ((every["kind"] == "default") & (number >= 0)))
 
     @cached_property
     def leading(self) -> dict[Arm, int]:
@@ -224,7 +225,10 @@ class Answer:
     def findings(self) -> list[Finding]:
         """What to know before believing the result."""
         found = statistics.findings(self.trials, self.curves, self.spec.space())
-        return found + (list(statistics.not_told_apart(self.verdict)) if self.verdict else [])
+        if self.verdict:
+            found += [*statistics.judged_in_part(self.verdict, self.spec.verdict.seeds)]
+            found += [*statistics.not_told_apart(self.verdict)]
+        return found
 
     @cached_property
     def recipe(self) -> Mapping[str, Any]:

@@ -131,6 +131,13 @@ def _never_fired(best: pd.Series, curves: pd.DataFrame, space: Space) -> Iterato
         )
 
 
+def judged_in_part(verdict: Verdict, seeds: int) -> Iterator[Finding]:
+    """Where not all of the fresh seeds have been trained."""
+    if verdict.seeds < seeds:
+        evidence = f"the verdict rests on {verdict.seeds} of {seeds} fresh seeds"
+        yield Finding("judged in part", evidence, "run the study again: it goes on with the others")
+
+
 def not_told_apart(verdict: Verdict) -> Iterator[Finding]:
     """Where the differences are smaller than what matters, or than the noise between seeds."""
     for word, evidence, advice in (

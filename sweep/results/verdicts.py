@@ -4,22 +4,23 @@ Judged are the finalists: the best configuration of each leading arm, trained ag
 with one seed all arms have the same split, initial weights and minibatches, so what counts are differences within a
 seed. The leader is the arm with the lowest mean score, chosen from these same numbers; therefore a p-value is corrected
 (Holm 1979) for all pairs of arms, not only for those with the leader: however the leader was found, the chance that any
-arm is called better than its equal is at most `ALPHA`.
+arm is called better than its equal is at most `ALPHA`. Equal are arms that might change names: of two with the same
+mean and noises of different shapes the test says too often (8 % of 600 tables, 20 seeds) that one is better.
 
 - *better*: the corrected p-value of the sign-flip permutation test is at most `ALPHA`, and the interval leaves out 0;
 - *equivalent*: the interval of the difference lies within plus or minus delta;
 - *undecided*: neither; with the number of seeds that would probably decide it.
 
 Intervals are BCa bootstrap intervals (Efron 1987) over the seeds. They say how far the answer depends on training and
-on the split into training and validation part; the test part is one and the same.
+on the split into training and validation part; the test part is one and the same. With 20 seeds they cover 93 % for
+normal differences and 87 to 91 % for skewed ones, instead of 95 %.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -191,29 +192,26 @@ def sign_flip(differences: Array) -> Array:
     rows, seeds = differences.shape
     flips = max(RESAMPLES, FLIPS_A_PAIR * rows)
     exact = 2**seeds <= flips
-    observed = np.abs(differences.sum(axis=1))
+    # What is as far out up to a rounding counts: the identity itself must.
+    observed = np.abs(differences.sum(axis=1)) * (1 - 1e-9) - 1e-300
     reached = np.zeros(rows, int)
-    sums = 0
-    for signs in _signs(seeds, None if exact else flips):
-        # What is as far out up to a rounding counts: the identity itself must.
-        reached += (np.abs(signs @ differences.T) >= observed * (1 - 1e-9) - 1e-300).sum(axis=0)
-        sums += len(signs)
-    return np.asarray(reached / sums if exact else (reached + 1) / (sums + 1))
+    for signs in _every_sign(seeds) if exact else _random_signs(seeds, flips):
+        reached += (np.abs(signs @ differences.T) >= observed).sum(axis=0)
+    return np.asarray(reached / 2**seeds if exact else (reached + 1) / (flips + 1))
 
 
-def _signs(seeds: int, flips: int | None) -> list[Array]:
-    return _drawn_signs(seeds, 2**seeds if flips is None else flips, flips is None)
+def _every_sign(seeds: int) -> Iterator[Array]:
+    """All rows of 1 and -1, in chunks."""
+    for first in range(0, 2**seeds, _CHUNK):
+        numbers = np.arange(first, min(first + _CHUNK, 2**seeds))[:, None]
+        yield 1.0 - 2.0 * (numbers >> np.arange(seeds) & 1)
 
 
-@functools.lru_cache(maxsize=4)
-def _drawn_signs(seeds: int, count: int, every: bool) -> list[Array]:
-    """Rows of 1 and -1, in chunks: all there are, or random ones."""
-    if every:
-        numbers = np.arange(count)[:, None] >> np.arange(seeds) & 1
-    else:
-        numbers = np.random.default_rng(0).integers(0, 2, (count, seeds), dtype=np.int8)
-    signs = 1.0 - 2.0 * numbers
-    return [signs[first : first + _CHUNK] for first in range(0, count, _CHUNK)]
+def _random_signs(seeds: int, flips: int) -> Iterator[Array]:
+    """Random rows of 1 and -1, in chunks."""
+    random = np.random.default_rng(0)
+    for first in range(0, flips, _CHUNK):
+        yield 1.0 - 2.0 * random.integers(0, 2, (min(_CHUNK, flips - first), seeds), dtype=np.int8)
 
 
 def holm(p: Array) -> Array:

@@ -147,6 +147,6 @@ class VerdictSection(Section):
     leader's mean, is none.
     """
 
-    arms: Annotated[int, Field(ge=1, le=1000)] = 8
-    seeds: Annotated[int, Field(ge=0, le=10_000)] = 20
+    arms: Annotated[int, Field(ge=1, le=32)] = 8
+    seeds: Annotated[int, Field(ge=0, le=1000)] = 20
     delta: Annotated[float, Field(gt=0, le=10)] = 0.05

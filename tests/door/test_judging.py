@@ -4,54 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 import pytest
-import tomli_w
 
 import sweep
-from sweep.door import judging
 from sweep.door.api import Result
-from sweep.door.verdict import data, importance, tuning
+from sweep.door.verdict import data
 from sweep.learning.hyper import Array
 from sweep.learning.splits import Data, Part, prepare
-from sweep.results import judged
 from sweep.results.files import replacing
-from sweep.results.judged import JudgedName
 from sweep.search import workers
 from sweep.search.finalists import fresh_seed
 from sweep.search.records import Progress
 from sweep.search.workers import Finished, Job, Lost, Serial
-from tests.studies import assert_same_results, content, run, settled
-from tests.terminal import sweep as command
-
-BOTH: tuple[JudgedName, JudgedName] = ("finalists", "finalist_curves")
-SEEDS = 6
-
-
-def study(**sections: Any) -> dict[str, Any]:
-    """Twelve trials of four arms, of which three are judged."""
-    return content(**{"verdict": {"seeds": SEEDS, "arms": 3}, **sections})
-
-
-def tables(result: Result) -> list[pd.DataFrame]:
-    """What stands in the finalists' tables."""
-    return [judged.read(result.folder, name) for name in BOTH]
-
-
-def assert_same_finalists(one: Result, other: Result) -> None:
-    for own, others in zip(tables(one), tables(other), strict=True):
-        pd.testing.assert_frame_equal(own, others, check_exact=True)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run(study(), tmp_path_factory.mktemp("undisturbed"))
-
+from tests.door.finalists import SEEDS, assert_same_finalists, study, tables
+from tests.studies import assert_same_results, run, settled
 
 # ----------------------------------------------------------------------------------------------------- a run to its end
 
@@ -313,130 +284,3 @@ def test_the_error_is_judged_where_the_error_is_the_objective(tmp_path: Path) ->
     pd.testing.assert_series_equal(finalists["score"][whole], finalists["test_error"][whole], check_names=False)
     assert result.verdict is not None
     assert json.dumps(data(result.answer), allow_nan=False)
-
-
-# --------------------------------------------------------------------------------------------------------- what is said
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a comparison that has been run."""
-    folder = tmp_path_factory.mktemp("place")
-    compared = study(
-        study={"mode": "compare", "trials": 32, "sampler": "", "generation": 16, "question": "Is this a study?"},
-        search={"learning_rate": {"low": 1e-3, "high": 300.0, "log": True}},
-    )
-    (folder / "tiny.toml").write_text(tomli_w.dumps(compared), encoding="utf-8")
-    return folder
-
-
-def strictly(text: str) -> Any:
-    """JSON as RFC 8259 has it: no NaN, no infinity."""
-
-    def refuse(constant: str) -> NoReturn:
-        raise AssertionError(constant)
-
-    return json.loads(text, parse_constant=refuse)
-
-
-def test_the_object_of_a_run_carries_the_verdict_the_tuning_curves_and_what_mattered(place: Path) -> None:
-    outcome = command("run", "tiny.toml", "--backend", "serial", "--json", cwd=place)
-    assert outcome.code == 0, outcome.err
-    said = strictly(outcome.out)
-    result = sweep.load(place / "runs" / "tiny")
-    assert (result.trials["state"] == "diverged").any(), "or infinity could not have shown up"
-    assert said == strictly(command("show", "tiny", "--json", cwd=place).out)
-    verdict = result.verdict
-    assert verdict is not None
-    assert said["verdict"]["leader"] == str(verdict.leader)
-    assert said["verdict"]["sentence"] == verdict.sentence()
-    assert said["verdict"]["seeds"] == SEEDS
-    assert said["verdict"]["score"] == "test_loss"
-    assert said["verdict"]["configurations_tested"] == 6
-    for each, own in zip(verdict.against, said["verdict"]["against"], strict=True):
-        assert (own["arm"], own["word"], own["p"]) == (str(each.arm), each.word, each.p)
-        assert own["difference"] == dataclasses.asdict(each.difference)
-    assert set(said["verdict"]["gains"]) == set(said["verdict"]["scores"])
-    assert len(said["verdict"]["scores"]) == 3
-    assert said["tuning"]["reason"] == ""
-    assert len(said["tuning"]["curves"]) == 4
-    assert said["importance"] == result.answer.importance.to_dict("records")
-    assert "learning_rate" in {each["name"] for each in said["importance"]}
-    assert said["chosen"]["number"] == result.answer.leading[verdict.leader]
-    assert [Path(file).name for file in said["tables"].values()] == [
-        "trials.parquet", "curves.parquet", "finalists.parquet", "finalist_curves.parquet",
-    ]  # fmt: skip
-
-
-def test_the_first_thing_that_a_person_reads_is_the_verdict(place: Path) -> None:
-    command("run", "tiny.toml", "--backend", "serial", "-q", cwd=place)
-    text = command("show", "tiny", cwd=place).out
-    verdict = sweep.load(place / "runs" / "tiny").verdict
-    assert verdict is not None
-    words = " ".join(text.split())
-    sentence = f"Verdict: {verdict.sentence()}"
-    assert sentence in words
-    # Above it stand the study's name and question, and how many trials there are.
-    head = words[: words.index(sentence)]
-    assert head.startswith("tiny: Is this a study? 32 of 32 trials:")
-    assert len(head.split()) < 20
-    assert f"{SEEDS} fresh" in words
-
-
-def test_without_a_verdict_it_is_said_why(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(tomli_w.dumps(study(verdict={"seeds": 0})), encoding="utf-8")
-    outcome = command("run", "tiny.toml", "--backend", "serial", cwd=tmp_path)
-    assert "No verdict: the study asks for none" in " ".join(outcome.out.split())
-    said = strictly(command("show", "tiny", "--json", cwd=tmp_path).out)
-    assert said["verdict"]["leader"] is None
-    assert "the study asks for none" in said["verdict"]["sentence"]
-    assert "compare" in said["tuning"]["reason"]
-
-
-@pytest.mark.parametrize("name", BOTH)
-def test_the_finalists_can_be_exported(undisturbed: Result, tmp_path: Path, name: JudgedName) -> None:
-    frame = undisturbed.table(name)
-    pd.testing.assert_frame_equal(frame, judged.read(undisturbed.folder, name))
-    file = str(tmp_path / "out.csv")
-    outcome = command("export", str(undisturbed.folder), file, "--table", name, cwd=tmp_path)
-    assert outcome.code == 0, outcome.err
-    assert len(pd.read_csv(file)) == len(frame)
-
-
-def test_what_is_told_as_data_is_strict_json_whatever_the_run(undisturbed: Result) -> None:
-    for part in (data, tuning, importance):
-        told: Callable[..., Any] = part
-        assert strictly(json.dumps(told(undisturbed.answer), allow_nan=False)) is not None
-
-
-def test_the_recipe_names_the_fresh_seeds(undisturbed: Result) -> None:
-    recipe = undisturbed.answer.recipe
-    assert recipe["fresh_seeds"] == tables(undisturbed)[0]["seed"].drop_duplicates().tolist()
-    assert recipe["seed"] == 0
-    assert recipe["data"]["samples"] == [90, 30, 30]
-    assert recipe["sweep"] == sweep.__version__
-    assert {"numpy", "optuna"} <= set(recipe["machine"]["packages"])
-
-
-# -------------------------------------------------------------------------------------------------------- the dashboard
-
-
-def notes(result: Result) -> str:
-    import optuna_dashboard
-
-    return str(optuna_dashboard.get_note(result.study))
-
-
-def test_the_dashboard_is_told_the_verdict_and_what_a_person_wrote_above_it_stays(tmp_path: Path) -> None:
-    import optuna_dashboard
-
-    first = run(study(verdict={"seeds": 2, "arms": 3}), tmp_path)
-    assert first.verdict is not None
-    assert first.verdict.leader.optimizer in notes(first)
-    theirs = "Mind the third arm.\n\n"
-    optuna_dashboard.save_note(sweep.load(tmp_path / "tiny").study, theirs + notes(first))
-    more = run(study(), tmp_path)
-    assert notes(more).startswith(theirs)
-    assert notes(more).count(judging.HEADING) == 1
-    assert notes(more) != theirs + notes(first), "six seeds say something else than two"
-    assert notes(run(study(), tmp_path)) == notes(more)
