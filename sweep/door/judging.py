@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweep.learning.splits import prepare
 from sweep.results import judged, note
 from sweep.results.answer import Answer
 from sweep.search import finalists
-from sweep.search.finalists import Finalist
+from sweep.search.finalists import Finalist, Score
 from sweep.search.records import Progress
 from sweep.search.space import parameters_of
 from sweep.search.spec import Spec
@@ -20,22 +22,32 @@ from sweep.search.workers import Lost, Pool
 if TYPE_CHECKING:
     import optuna
 
+WRITE_EVERY = 2.0  # seconds: each time the whole tables are written
 HEADING = "# sweep\n"  # what stands above it in a note is a person's, and stays
 TOLD = "sweep:told"  # the study's attribute that says what was told last
 
 
 def judge(spec: Spec, folder: Path, pool: Pool, progress: Progress, hooks: Hooks) -> None:
-    """Train the finalists that have no score yet, and record each replicate as it comes."""
+    """Train the finalists that have no score yet, and record them as they come, every few seconds."""
     answer = Answer(folder, spec)
     missing = judged.missing(folder, chosen(answer), spec.verdict.seeds)
     progress.to_judge = sum(map(len, missing.values()))
+    rows = spec.settings().population(prepare(spec.source(), spec.study.seed))
+    waiting: list[Score] = []
+    written = time.monotonic()
     try:
-        for scores in finalists.train(spec, pool, missing, hooks.stopping):
-            judged.add(folder, scores)
+        for scores in finalists.train(spec, pool, missing, hooks.stopping, rows):
+            waiting += scores
+            if time.monotonic() - written >= WRITE_EVERY:
+                taken, waiting = waiting, []
+                judged.add(folder, taken)
+                written = time.monotonic()
             progress.judged += len(scores)
             hooks.notify(progress)
     except Lost as error:
         hooks.warn(f"the finalists are not judged to the end: {error}: run again with fewer --workers")
+    finally:
+        judged.add(folder, waiting)
 
 
 def chosen(answer: Answer) -> list[Finalist]:

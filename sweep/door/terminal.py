@@ -152,7 +152,8 @@ def summary(result: Result, command: str, *, elsewhere: bool = False) -> Group:
     """
     from sweep.door import verdict
 
-    found = [*_headline(result), *verdict.shown(result.answer), *_best(result), *_arms(result), *_findings(result)]
+    found = [*_headline(result), *verdict.shown(result.answer), *_best(result), *_arms(result)]
+    found += [*verdict.worth(result.answer), *_findings(result)]
     if elsewhere and result.best:
         found += _elsewhere(result)
     return Group(*found, *_files(result), *_next(result, command, elsewhere))
@@ -305,11 +306,13 @@ def _next(result: Result, command: str, elsewhere: bool) -> Iterator[RenderableT
 def plan(plan: Plan) -> Group:
     """What ``--dry-run`` prints."""
     train_part, validation_part, test_part = plan.samples
-    samples = f"{train_part} training, {validation_part} validation, {test_part} test samples (test is not used)"
+    samples = f"{train_part} training, {validation_part} validation, {test_part} test samples (test is for the verdict)"
     memory = f"about {plan.memory / 2**20:.0f} MB a worker for the networks and the data"
     table = _grid()
     table.add_row("arms", f"{plan.arms} (optimizer x schedule)")
     table.add_row("trials", f"{plan.trials}, in generations of {plan.generation}")
+    if plan.finalists:
+        table.add_row("finalists", f"up to {plan.finalists} trainings on fresh seeds, for the verdict")
     table.add_row("data", samples)
     table.add_row("network", f"{plan.parameters} parameters")
     table.add_row("workers", f"{plan.workers}, up to {plan.rows} networks stacked in each")

@@ -16,6 +16,7 @@ from rich.text import Text
 from sweep.results.answer import Answer
 from sweep.results.verdicts import LEVEL, Interval, Verdict
 
+MOST_IMPORTANT = 4
 STYLES = {"better": "green", "equivalent": "cyan", "undecided": "yellow"}
 
 
@@ -43,17 +44,25 @@ def shown(answer: Answer) -> Iterator[RenderableType]:
     yield Text(f"\nVerdict: {verdict.sentence()}", style="bold")
     yield Padding(_table(answer, verdict), (0, 0, 0, 1))
     score = answer.score.replace("_", " ")
-    yield Text(
-        f"  Mean {score} of each arm's best trial, trained again on {verdict.seeds} fresh paired seeds; "
+    basis = (
+        f"Mean {score} of each arm's best trial, trained again on {verdict.seeds} fresh paired seeds; "
         f"{100 * LEVEL:.0f} % intervals; a difference below {number(verdict.delta)} is none; "
-        "~N more: so many seeds more would probably decide it.",
-        style="dim",
+        "~N more: so many seeds more would probably decide it."
     )
+    yield Padding(Text(basis, style="dim"), (0, 0, 0, 2))
     if answer.optimism is not None:
         seen = verdict.scores[verdict.leader].mean - answer.optimism.mean
-        yield Text(
-            f"  The search has seen {number(seen)} of the leader: {score} is {spread(answer.optimism)} beside it."
-        )
+        said = f"The search has seen {number(seen)} of the leader: {score} is {spread(answer.optimism)} beside it."
+        yield Padding(Text(said), (0, 0, 0, 2))
+
+
+def worth(answer: Answer) -> Iterator[RenderableType]:
+    """Which hyperparameters mattered most for being among the best tenth of the trials."""
+    rows = answer.importance.head(MOST_IMPORTANT).to_dict("records")
+    said = [f"{row['name']} {row['importance']:.2f} ({row['low']:.2f}..{row['high']:.2f})" for row in rows]
+    if said:
+        yield Text("\nWhat mattered for being among the best tenth (shares)", style="bold")
+        yield Padding(Text(", ".join(said)), (0, 0, 0, 2))
 
 
 def _table(answer: Answer, verdict: Verdict) -> Table:

@@ -95,7 +95,11 @@ def _last_element(name: str, declared: Mapping[str, Any]) -> str:
 
 
 def train(
-    spec: Spec, pool: Pool, missing: Mapping[int, Sequence[Finalist]], stopping: Callable[[], bool]
+    spec: Spec,
+    pool: Pool,
+    missing: Mapping[int, Sequence[Finalist]],
+    stopping: Callable[[], bool],
+    rows: int | None = None,
 ) -> Iterator[list[Score]]:
     """Train finalists; yield the scores of one replicate after the other, in the order of `missing`.
 
@@ -107,22 +111,33 @@ def train(
         Replicate to those of its finalists that have no score yet.
     stopping : callable
         When it says so, nothing more is begun.
+    rows : int, optional
+        How many to train at once at the most; a replicate of more is yielded in parts.
 
     Raises
     ------
     Lost
         A job cost several workers their lives.
     """
-    waiting: deque[tuple[int, Handle]] = deque()
-    left = iter(missing)
+    waiting: deque[tuple[int, Sequence[Finalist], Handle]] = deque()
+    left = _parts(missing, rows)
     ahead = pool.workers + 1
     while True:
-        while len(waiting) < ahead and not stopping() and (replicate := next(left, None)) is not None:
-            waiting.append((replicate, pool.submit(job(spec, replicate, missing[replicate]))))
+        while len(waiting) < ahead and not stopping() and (part := next(left, None)) is not None:
+            waiting.append((*part, pool.submit(job(spec, *part))))
         if not waiting:
             return
-        replicate, handle = waiting.popleft()
-        yield scores(spec, replicate, missing[replicate], handle.result())
+        replicate, finalists, handle = waiting.popleft()
+        yield scores(spec, replicate, finalists, handle.result())
+
+
+def _parts(missing: Mapping[int, Sequence[Finalist]], rows: int | None) -> Iterator[tuple[int, Sequence[Finalist]]]:
+    """Those of each replicate, in as few jobs as may be."""
+    for replicate, finalists in missing.items():
+        jobs = -(-len(finalists) // (rows or len(finalists)))
+        for job_number in range(jobs):
+            ends = (len(finalists) * (job_number + end) // jobs for end in (0, 1))
+            yield replicate, finalists[slice(*ends)]
 
 
 def job(spec: Spec, replicate: int, finalists: Sequence[Finalist]) -> Job:

@@ -29,7 +29,8 @@ class Plan:
 
     Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
     (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
-    worker; `samples` are those of the training, validation and test part.
+    worker; `samples` are those of the training, validation and test part; `finalists` the trainings on fresh seeds that
+    follow the trials, if all leading arms have a complete one.
     """
 
     study: str
@@ -43,6 +44,7 @@ class Plan:
     memory: int
     training: float
     asking: float
+    finalists: int
     total: float
 
 
@@ -60,6 +62,8 @@ def make(spec: Spec, workers: int) -> Plan:
     training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)
     asking = _asking_seconds(spec, trials // 2)
     cores = min(workers_to_start(None), workers + 1)
+    finalists = 2 * min(len(spec.space().arms), spec.verdict.arms) * spec.verdict.seeds
+    judging = finalists * training / settings.replicates / min(cores, workers)
     architecture = settings.architecture(data)
     rows = len(share) * settings.replicates
     parts = (len(data.train), len(data.validation), len(data.test))
@@ -76,7 +80,8 @@ def make(spec: Spec, workers: int) -> Plan:
         memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)) + samples,
         training=training,
         asking=asking,
-        total=trials * max(asking, training / workers, (asking + training) / cores),
+        finalists=finalists,
+        total=trials * max(asking, training / workers, (asking + training) / cores) + judging,
     )
 
 

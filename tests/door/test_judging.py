@@ -141,6 +141,7 @@ def test_a_run_that_is_killed_while_it_records_finalists_goes_on_to_the_same_tab
         return replacing(path)
 
     with monkeypatch.context() as patch:
+        patch.setattr("sweep.door.judging.WRITE_EVERY", 0.0)
         patch.setattr("sweep.results.judged.replacing", deadly)
         with pytest.raises(Killed):
             run(study(), tmp_path)
