@@ -38,6 +38,9 @@ name = "iris"
 [network]
 hidden = [4]
 epochs = 10
+
+[verdict]
+seeds = 0
 """
 
 

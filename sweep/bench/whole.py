@@ -46,6 +46,9 @@ schedules = ["constant"]
 decay = {{{{ low = 0.9, high = 0.99 }}}}
 epsilon = {{{{ low = 1e-10, high = 1e-6, log = true }}}}
 initial_cache = 0.0
+
+[verdict]
+seeds = 0
 """
 
 

@@ -18,15 +18,14 @@ from tests.browser import browser
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 FIGURES = {
-    "quickstart": ("quickstart", "scores"),
     "schedules": ("schedules-digits", "scores"),
     "initial-cache": ("initial-cache", "learning-rates"),
     "epsilon": ("epsilon", "scores"),
     "adagrad-or-rmsprop": ("adagrad-or-rmsprop-digits", "effective-rates"),
-    "momentum": ("momentum", "learning-curves"),
+    "momentum": ("momentum-ill-conditioned", "learning-curves"),
     "step-or-inverse-time": ("step-or-inverse-time-condition-100", "tuning-curves"),
     "separable": ("separable", "scores"),
-    "knobs": ("knobs", "probability-best"),
+    "knobs": ("knobs", "tuning-curves"),
     "regression": ("regression", "scores"),
 }
 _DRAW = """async ([figure, script]) => {
@@ -64,6 +63,8 @@ def draw(names: list[str]) -> None:
         page = opened.new_page()
         page.add_script_tag(content=plotly.offline.get_plotlyjs())
         for name in names:
+            if name not in FIGURES:
+                continue
             run, plot = FIGURES[name]
             figure = PLOTS[plot](sweep.load(Path("runs") / run).answer)
             if figure is not None:

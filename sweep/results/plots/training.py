@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TOP = 10  # trials
 _RANGE = (0.1, 0.9)  # quantiles of the seeds
-_EFFECTIVE = {"low": "effective_rate_05", "mean": "effective_rate_50", "high": "effective_rate_95"}
+_EFFECTIVE = {"low": "effective_rate_25", "mean": "effective_rate_50", "high": "effective_rate_75"}
 
 
 def learning_curves(answer: Answer) -> go.Figure | None:
@@ -65,8 +65,9 @@ def effective_rates(answer: Answer) -> go.Figure | None:
     """Effective rates.
 
     What a gradient is multiplied with in the end, for the best configuration of each leading arm: the median over the
-    network's parameters, and the range from the 5th to the 95th percentile of the parameters. An adaptive optimizer
-    has a schedule of its own in it: AdaGrad's rates only fall, a cache started at 0 makes the first ones large.
+    network's parameters, and their middle half (parameters whose gradient is always 0 have rate / epsilon, far above).
+    An adaptive optimizer has a schedule of its own in it: AdaGrad's rates only fall, a cache started at 0 makes the
+    first ones large.
     """
     trained = _trained(answer, needs=_EFFECTIVE["mean"])
     if not trained:
