@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sweep
 from sweep.bench.machine import describe
+from sweep.errors import unwritable
 from sweep.learning.splits import Data
 from sweep.results.answer import RECIPE
 from sweep.results.files import replacing
@@ -18,7 +19,13 @@ PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "optuna", "pandas", "jobl
 
 
 def write(folder: Path, spec: Spec, data: Data) -> None:
-    """Write versions, machine, seeds and the data's fingerprint."""
+    """Write versions, machine, seeds and the data's fingerprint.
+
+    Raises
+    ------
+    SweepError
+        The place cannot be written.
+    """
     found = {
         "sweep": sweep.__version__,
         "machine": {key: value for key, value in asdict(describe(PACKAGES)).items() if key != "load"},
@@ -26,5 +33,8 @@ def write(folder: Path, spec: Spec, data: Data) -> None:
         "fresh_seeds": [fresh_seed(spec, replicate) for replicate in range(spec.verdict.seeds)],
         "data": {"fingerprint": data.fingerprint, "samples": [len(data.train), len(data.validation), len(data.test)]},
     }
-    with replacing(folder / RECIPE) as beside:
-        beside.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    try:
+        with replacing(folder / RECIPE) as beside:
+            beside.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise unwritable(folder / RECIPE, error) from error
