@@ -104,10 +104,8 @@ class Result:
     @property
     def chosen(self) -> dict[str, Any]:
         """The row of the trial to use: the leader's, if there is a verdict, else the best."""
-        if not self.verdict:
-            return self.best
-        number = self.answer.leading[self.verdict.leader]
-        return dict(self.trials[self.trials["number"] == number].iloc[0].dropna().to_dict())
+        row = self.answer.chosen
+        return {} if row is None else dict(row.dropna().to_dict())
 
     @property
     def configuration(self) -> Configuration:

@@ -19,9 +19,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sweep.door.numbers import number
 from sweep.errors import DataError
-from sweep.learning.configuration import dotted
-from sweep.learning.hyper import telling
 
 if TYPE_CHECKING:
     from sweep.door.api import Result
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from sweep.search.planning import Plan
     from sweep.search.records import Progress
 
-STATES = ("complete", "diverged", "pruned", "failed", "running")
 LIBRARY_NAMES = {"torch": "PyTorch", "keras": "Keras 3", "optax": "Optax"}
 TABLES = ("trials", "curves", "finalists", "finalist_curves")
 PLAIN_SECONDS = 5.0  # between two progress lines when stderr is not a terminal
@@ -80,11 +78,6 @@ def progress_line(progress: Progress) -> str:
     return "  ".join(parts)
 
 
-def number(value: float) -> str:
-    """A number as a person reads it: four significant digits."""
-    return f"{value:.4g}"
-
-
 def duration(seconds: float) -> str:
     """A time as a person reads it.
 
@@ -102,6 +95,7 @@ def duration(seconds: float) -> str:
 def summary_data(result: Result) -> dict[str, Any]:
     """The summary as plain data: what ``--json`` prints."""
     from sweep.door import verdict
+    from sweep.results.wording import STATES
     from sweep.search.databases import shown
 
     trials = result.trials
@@ -160,6 +154,8 @@ def summary(result: Result, command: str, *, elsewhere: bool = False) -> Group:
 
 
 def _headline(result: Result) -> Iterator[RenderableType]:
+    from sweep.results.wording import STATES
+
     study, trials = result.spec.study, result.trials
     yield Text(f"{study.name}: {study.question}" if study.question else study.name, style="bold")
     counts = [f"{int((trials['state'] == state).sum())} {state}" for state in STATES]
@@ -176,6 +172,8 @@ def _headline(result: Result) -> Iterator[RenderableType]:
 
 
 def _best(result: Result) -> Iterator[RenderableType]:
+    from sweep.results.wording import constants
+
     best, objective = result.chosen, result.spec.study.objective
     if not best:
         yield Text("\nNo trial is complete.")
@@ -188,19 +186,9 @@ def _best(result: Result) -> Iterator[RenderableType]:
     other = "validation_error" if objective == "validation_loss" else "validation_loss"
     if other in best:
         table.add_row(other.replace("_", " "), number(best[other]))
-    for name, value in chosen_constants(result).items():
+    for name, value in constants(result.configuration).items():
         table.add_row(name, number(value))
     yield Padding(table, (0, 0, 0, 2))
-
-
-def chosen_constants(result: Result) -> dict[str, float]:
-    """The chosen trial's learning rate and constants, without the knobs that were left at their neutral value."""
-    configuration = result.configuration
-    shown = {"learning_rate": configuration.learning_rate}
-    for prefix, rule in (("optimizer", configuration.optimizer), ("schedule", configuration.schedule)):
-        for name, value in telling(rule).items():
-            shown |= dotted(f"{prefix}.{name}", value)
-    return shown
 
 
 def _grid() -> Table:

@@ -13,16 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sweep.door.numbers import number
 from sweep.results.answer import Answer
 from sweep.results.verdicts import LEVEL, Interval, Verdict
 
 MOST_IMPORTANT = 4
 STYLES = {"better": "green", "equivalent": "cyan", "undecided": "yellow"}
-
-
-def number(value: float) -> str:
-    """A number as a person reads it: four significant digits."""
-    return f"{value:.4g}"
 
 
 def spread(found: Interval) -> str:

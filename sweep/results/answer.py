@@ -121,6 +121,13 @@ class Answer:
             return "a finalist's score is not a finite number: look for outliers in the data"
         return "the finalists are trained when all trials are done"
 
+    @property
+    def chosen(self) -> pd.Series | None:
+        """The row of the trial to use: the leader's, if there is a verdict, else the best; None if none is complete."""
+        if not self.verdict:
+            return statistics.best_trial(self.trials)
+        return self.trials[self.trials["number"] == self.leading[self.verdict.leader]].iloc[0]
+
     @cached_property
     def gains(self) -> dict[Arm, Interval]:
         """What tuning has gained: the score of each arm's default configuration less that of its tuned one."""

@@ -21,6 +21,7 @@ from sweep.results import note, wording
 from sweep.results.answer import Answer
 from sweep.results.files import replacing
 from sweep.results.plots import PLOTS, look, words
+from sweep.search.space import parameters_of
 
 HTML, MARKDOWN = "report.html", "report.md"
 SHOWN_ARMS = 12  # rows of the arms' table that are shown at first
@@ -93,7 +94,7 @@ def _script(text: str) -> Markup:
 def page(answer: Answer, when: datetime) -> str:
     """The page as text."""
     figures = [drawn(name, figure) for name, plot in PLOTS.items() if (figure := plot(answer)) is not None]
-    trial = wording.chosen(answer)
+    trial = _trial(answer)
     page: str = (
         _environment()
         .get_template("report.html")
@@ -106,7 +107,7 @@ def page(answer: Answer, when: datetime) -> str:
             headline=wording.headline(answer),
             basis=wording.basis(answer),
             trial=trial,
-            constants={} if trial is None else wording.constants(answer, trial),
+            constants=_constants(answer),
             commands=_commands(answer, trial),
             arms=wording.arms_table(answer),
             shown_arms=SHOWN_ARMS,
@@ -135,6 +136,19 @@ def _source(name: str) -> str:
     environment = _environment()
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
+
+
+def _trial(answer: Answer) -> int | None:
+    """The number of the trial to use."""
+    return None if answer.chosen is None else int(answer.chosen["number"])
+
+
+def _constants(answer: Answer) -> dict[str, str]:
+    """Its constants as text."""
+    if answer.chosen is None:
+        return {}
+    configuration = answer.spec.space().configuration(parameters_of(answer.chosen.dropna().to_dict()))
+    return {name: wording.number(value) for name, value in wording.constants(configuration).items()}
 
 
 def _commands(answer: Answer, trial: int | None) -> list[tuple[str, str]]:
@@ -185,7 +199,7 @@ def _tuning(answer: Answer) -> str:
 
 def _reproduce(answer: Answer, when: datetime) -> str:
     """The commands and what the run was made with."""
-    trial = wording.chosen(answer)
+    trial = _trial(answer)
     lines = [f"python -m sweep run {answer.folder / 'study.toml'} --runs again"]
     lines += [command for _, command in _commands(answer, trial)[:1]]
     recipe = [entry for entry in wording.recipe(answer) if entry[0] != "fresh seeds"]  # they follow from the seed

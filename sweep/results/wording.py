@@ -11,12 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from sweep.learning.configuration import dotted
+from sweep.learning.configuration import Configuration, dotted
 from sweep.learning.hyper import telling
 from sweep.results import statistics
 from sweep.results.answer import LEADER, Answer
 from sweep.results.verdicts import LEVEL, MOST_SEEDS, Interval, Verdict
-from sweep.search.space import parameters_of
 from sweep.search.study import total_trials
 
 NOTHING = "-"
@@ -230,23 +229,13 @@ def best_so_far(answer: Answer) -> pd.DataFrame:
 # --------------------------------------------------------------------------------- the configuration, and how to repeat
 
 
-def chosen(answer: Answer) -> int | None:
-    """The trial to use: the leader's, if there is a verdict, else the best; None if none is complete."""
-    if answer.verdict:
-        return answer.leading[answer.verdict.leader]
-    best = statistics.best_trial(answer.trials)
-    return None if best is None else int(best["number"])
-
-
-def constants(answer: Answer, trial: int) -> dict[str, str]:
-    """A trial's learning rate and constants as text, without the knobs left at their neutral value."""
-    row = answer.trials[answer.trials["number"] == trial].iloc[0].dropna().to_dict()
-    configuration = answer.spec.space().configuration(parameters_of(row))
-    found: dict[str, float] = {"learning_rate": configuration.learning_rate}
+def constants(configuration: Configuration) -> dict[str, float]:
+    """A configuration's learning rate and constants, without the knobs left at their neutral value."""
+    found = {"learning_rate": configuration.learning_rate}
     for prefix, rule in (("optimizer", configuration.optimizer), ("schedule", configuration.schedule)):
         for name, value in telling(rule).items():
             found |= dotted(f"{prefix}.{name}", value)
-    return {name: number(value) for name, value in found.items()}
+    return found
 
 
 def command(answer: Answer, verb: str, *rest: str) -> str:

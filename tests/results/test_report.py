@@ -18,6 +18,7 @@ from sweep.learning.schedules import SCHEDULES
 from sweep.results import note, report, wording
 from sweep.results.answer import Answer
 from sweep.results.plots import PLOTS, look
+from sweep.search.space import parameters_of
 from tests.results.made import made
 from tests.results.test_plots import CASES, PAGES, contrast
 from tests.studies import content, run
@@ -116,10 +117,11 @@ def test_the_arms_have_their_known_values(answer: Answer, page: Page) -> None:
 
 
 def test_the_constants_the_study_and_the_recipe_are_there(answer: Answer, page: Page) -> None:
-    trial = wording.chosen(answer)
-    assert trial is not None
-    row = answer.trials.set_index("number").loc[trial]
-    assert wording.constants(answer, trial)["learning_rate"] == wording.number(row["learning_rate"]) in page.texts["dd"]
+    row = answer.chosen
+    assert row is not None
+    trial = row["number"]
+    constants = wording.constants(answer.spec.space().configuration(parameters_of(row.dropna().to_dict())))
+    assert wording.number(constants["learning_rate"]) == wording.number(row["learning_rate"]) in page.texts["dd"]
     assert (answer.folder / "study.toml").read_text(encoding="utf-8").strip() in page.texts["pre"]
     assert "cores 2" in page.texts["dd"]
     assert any(text.startswith("python -m sweep rerun ") and text.endswith(f" {trial}") for text in page.texts["code"])
