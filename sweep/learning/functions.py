@@ -94,7 +94,7 @@ class Loss(Protocol):
     def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
         """Each sample's loss and error, both ``(rows, samples)``; leaves the outputs in disorder.
 
-        `variance` is each target's, ``(classes,)``; only a loss of numbers reads it.
+        `variance` is each target's, ``(classes, rows or 1, 1)``; only a loss of numbers reads it.
         """
 
 
@@ -165,7 +165,7 @@ class _SquaredError:
         """The error is the squared error over the variance of the target; its mean is 1 - R^2."""
         difference = outputs.transpose(1, 0, 2) - targets
         squares, share = difference * difference, outputs.dtype.type(1 / len(difference))
-        return sum_first(squares) * share, sum_first(squares / variance[:, None, None]) * share
+        return sum_first(squares) * share, sum_first(squares / variance) * share
 
 
 LOSSES: dict[str, Callable[[bool | None], Loss]] = {"cross_entropy": _CrossEntropy, "squared_error": _SquaredError}

@@ -155,9 +155,11 @@ class StackedNetwork:
     def evaluate(self, inputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
         """Each sample's loss and error, both ``(rows, samples)``; shapes as in `loss_and_gradient`.
 
-        `variance` is each target's variance, shape ``(outputs,)``; only squared error reads it.
+        `variance` is each target's variance, ``(outputs,)`` or, each replicate's own, ``(outputs, replicates)``; only
+        squared error reads it.
         """
-        return self._loss.evaluate(self._pass(inputs).forward(inputs), self._per_row(targets), variance)
+        targets, variance = self._per_row(targets), self._per_row(variance.reshape(len(variance), -1, 1))
+        return self._loss.evaluate(self._pass(inputs).forward(inputs), targets, variance)
 
     def outputs(self, inputs: Array) -> Array:
         """The linear outputs, shape ``(outputs, rows, samples)``: logits, or standardised numbers."""
@@ -171,7 +173,7 @@ class StackedNetwork:
         return self._passes[samples]
 
     def _per_row(self, targets: Array) -> Array:
-        """Give every row its replicate's targets."""
+        """Give every row its replicate's targets, shape ``(outputs, replicates, ...)``; one for all stays one."""
         if targets.shape[1] == 1:
             return targets
         trials = self.rows // self.replicates

@@ -2,13 +2,18 @@
 
 The split is stratified by class and decided by the seed. Means, variances and categories are learnt from the training
 part. The test part is carried along and touched by no search.
+
+One seed can also make several splits of the same samples, with one test part: their validation parts do not overlap
+while the samples last (k-fold), then the samples are divided anew. Each split is scaled by its own training part. They
+stand one after the other in the same arrays, and are trained as rows of one population.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +31,17 @@ FEWEST_OF_A_CLASS = 4  # fewer cannot be dealt to three parts, one of which is t
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Samples, float64: `inputs` ``(samples, inputs)``, `targets` ``(samples, outputs)``, one-hot or standardised."""
+    """Samples, float64: `inputs` ``(samples, inputs)``, `targets` ``(samples, outputs)``, one-hot or standardised.
+
+    Of several `splits` the samples stand one after the other, as many of each; the length is that of one split.
+    """
 
     inputs: Array
     targets: Array
+    splits: int = 1
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.inputs) // self.splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,7 @@ class Data:
 
     `classes` are the labels in the order of the outputs (empty for regression); `encoder` turns raw features into
     inputs, and `scaler` standardised outputs into numbers (None for classification): both scikit-learn transformers.
-    `fingerprint` identifies the values, in 12 hexadecimal digits.
+    Several splits have none: each would have its own. `fingerprint` identifies the values, in 12 hexadecimal digits.
     """
 
     task: Task
@@ -56,6 +65,17 @@ class Data:
     def bare(self) -> Data:
         """The same without the transformers: all that training needs, and to load it nobody needs scikit-learn."""
         return replace(self, encoder=None, scaler=None)
+
+    @property
+    def bytes(self) -> int:
+        """The memory of the samples."""
+        parts = (self.train, self.validation, self.test)
+        return sum(part.inputs.nbytes + part.targets.nbytes for part in parts)
+
+    @property
+    def splits(self) -> int:
+        """How many splits of the same samples these are."""
+        return self.train.splits
 
     @property
     def inputs(self) -> int:
@@ -120,15 +140,27 @@ def _hashable(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=4)
-def prepare(source: DataSource, seed: int) -> Data:
-    """Load, split and scale; kept, so that a worker does it once.
+def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
+    """Load, split (into several splits, if so asked) and scale; kept, so that a worker does it once.
 
     Raises
     ------
     DataError
         The data cannot be loaded or are too few to be split.
     """
-    return split(source.table(), source, seed)
+    return split(_loaded(source), source, seed, splits)
+
+
+def samples(source: DataSource) -> int:
+    """How many samples there are, in all parts together."""
+    count = len(_loaded(source).target)
+    return count if source.rows is None else min(count, source.rows)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(source: DataSource) -> Table:
+    """The table, which many splits are made of."""
+    return source.table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +170,42 @@ class _Indices:
     test: Array = field(default_factory=lambda: np.empty(0, int))
 
 
-def split(table: Table, source: DataSource, seed: int) -> Data:
+def split(table: Table, source: DataSource, seed: int, splits: int = 1) -> Data:
     """Split and scale a table as `source` says."""
-    return _scaled(table, _indices(table, source, seed), source)
+    return joined([_scaled(table, indices, source) for indices in _indices(table, source, seed, splits)])
+
+
+def joined(splits: Sequence[Data]) -> Data:
+    """Several splits of the same samples as one `Data`, the parts one after the other; a single one as it is.
+
+    A category that a split's training part lacks is an input that is 0 in all of its samples.
+    """
+    first, *others = splits
+    if not others:
+        return first
+    names = list(dict.fromkeys(name for each in splits for name in _names(each)))
+
+    def part(which: str) -> Part:
+        parts = [_spread(getattr(each, which), _names(each), names) for each in splits]
+        inputs, targets = (np.concatenate([getattr(each, array) for each in parts]) for array in ("inputs", "targets"))
+        return Part(inputs, targets, len(splits))
+
+    parts = part("train"), part("validation"), part("test")
+    return Data(first.task, *parts, first.classes, None, None, _fingerprint(*parts))
+
+
+def _names(data: Data) -> list[str]:
+    """What the inputs are called."""
+    return [str(name) for name in data.encoder.get_feature_names_out()]
+
+
+def _spread(part: Part, own: Sequence[str], names: Sequence[str]) -> Part:
+    """The part with an input for each of the names; 0 where it has not that one."""
+    if list(own) == list(names) or not len(part):
+        return Part(part.inputs if len(part) else np.empty((0, len(names))), part.targets)
+    inputs = np.zeros((len(part), len(names)))
+    inputs[:, [names.index(name) for name in own]] = part.inputs
+    return Part(inputs, part.targets)
 
 
 def whole(table: Table, source: DataSource) -> Data:
@@ -152,7 +217,7 @@ def whole(table: Table, source: DataSource) -> Data:
 def split_off_test(source: DataSource, seed: int) -> Table:
     """The samples of the training and validation parts, as they are before scaling."""
     table = source.table()
-    indices = _indices(table, source, seed)
+    indices = next(_indices(table, source, seed))
     rest = np.sort(np.concatenate([indices.train, indices.validation]))
     return Table(_take(table.features, rest), table.target[rest], table.task)
 
@@ -204,14 +269,19 @@ def _encoder(features: Any, scale: bool) -> Any:
     scaler = StandardScaler(with_mean=scale, with_std=scale)  # with neither it changes nothing
     if isinstance(features, np.ndarray):
         return scaler
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, feature_name_combiner=_category)
     numbers = make_column_selector(dtype_include=["number", "bool"])
     text = make_column_selector(dtype_exclude=["number", "bool"])
     return ColumnTransformer([("numbers", scaler, numbers), ("text", one_hot, text)])
 
 
-def _indices(table: Table, source: DataSource, seed: int) -> _Indices:
-    """Choose which sample belongs to which part."""
+def _category(column: str, category: Any) -> str:
+    """The name of the input for a category: no two are alike, whatever is in a name."""
+    return f"{column!r} = {category!r}"
+
+
+def _indices(table: Table, source: DataSource, seed: int, splits: int = 1) -> Iterator[_Indices]:
+    """Choose which sample belongs to which part, for each split."""
     from sklearn.model_selection import train_test_split
 
     everything = np.arange(len(table.target))
@@ -230,12 +300,36 @@ def _indices(table: Table, source: DataSource, seed: int) -> _Indices:
         rest, test = everything, np.empty(0, int)
         if source.test:
             rest, test = cut(everything, max(1, round(source.test * len(everything))), test_state)
-        train, validation = cut(rest, max(1, round(source.validation * len(everything))), state)
+        folds = _folds(rest, max(1, round(source.validation * len(everything))), cut, seed)
+        first = next(folds)
     except ValueError as error:
         raise DataError(f"{source.label}: {_too_few(table, error)}") from error
     if classes is not None:
-        _check_classes(classes, everything, train, source.label)
-    return _Indices(np.sort(train), np.sort(validation), np.sort(test))
+        _check_classes(classes, everything, np.setdiff1d(rest, first), source.label)
+        # With little for training a tie may be decided against a rare class, in a later split if not in the first.
+        folds = (fold for fold in folds if not len(_absent(classes, everything, np.setdiff1d(rest, fold))))
+    for validation in itertools.islice(itertools.chain([first], folds), splits):
+        yield _Indices(np.setdiff1d(rest, validation), np.sort(validation), np.sort(test))
+
+
+def _folds(
+    rest: Array, count: int, cut: Callable[[Array, int, int], tuple[Array, Array]], seed: int
+) -> Iterator[Array]:
+    """Validation parts without end: each takes so many of what is left, and when too few are, of all anew."""
+    left = rest
+    for number in itertools.count():
+        state = integer_seed(seed, "split", *([number] if number else []))
+        if len(left) == count < len(rest):
+            yield left
+            left = rest
+            continue
+        try:
+            left, taken = cut(left, count, state)
+        except ValueError:  # too few, of all samples or of a class
+            if left is rest:
+                raise
+            left, taken = cut(rest, count, state)
+        yield taken
 
 
 def _some(indices: Array, count: int, classes: Array | None, state: int) -> Array:
@@ -247,12 +341,16 @@ def _some(indices: Array, count: int, classes: Array | None, state: int) -> Arra
     return np.asarray(train_test_split(indices, test_size=count, random_state=state, stratify=strata)[1])
 
 
+def _absent(classes: Array, everything: Array, train: Array) -> Array:
+    """The classes of which the training part has no sample."""
+    return np.setdiff1d(classes[everything], classes[train])
+
+
 def _check_classes(classes: Array, everything: Array, train: Array, label: str) -> None:
     """Raise `DataError` unless the training part has every class, and more than one."""
-    known = np.unique(classes[train])
-    if len(known) < 2:
+    if len(np.unique(classes[train])) < 2:
         raise DataError(f"{label}: the target has one class only: there is nothing to tell apart")
-    absent = np.setdiff1d(classes[everything], known)
+    absent = _absent(classes, everything, train)
     if len(absent):
         raise DataError(
             f"{label}: the training part has no sample of class {absent[0]!s}: make the other parts smaller"

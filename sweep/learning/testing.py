@@ -41,14 +41,14 @@ class Tester:
     def __init__(self, data: Data, settings: Settings, trials: int, at: At) -> None:
         self.settings, self.at = settings, at
         self.samples = Samples.of(data.test, settings.dtype)
-        shape = (trials, settings.replicates, settings.epochs + 1)
+        shape = (trials, settings.trainings, settings.epochs + 1)
         self.loss, self.error = np.full(shape, np.nan), np.full(shape, np.nan)
 
     def watch(self, epoch: int, population: Population) -> None:
         """Evaluate after an epoch, if that may count."""
         if self.at == "last" and epoch < self.settings.epochs:
             return
-        shape = len(population.trials), self.settings.replicates
+        shape = len(population.trials), self.settings.trainings
         loss, error = self.samples.evaluate(population.network)
         self.loss[population.trials, :, epoch] = loss.reshape(shape)
         self.error[population.trials, :, epoch] = error.reshape(shape)

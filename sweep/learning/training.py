@@ -34,9 +34,10 @@ ROUNDING = 1e-4  # a loss is above another if by more than this share: with one 
 class Settings:
     """How every trial of a study is trained: the network and the budget.
 
-    `replicates` trainings of each configuration differ in initial weights and minibatch order. The last minibatch of
-    an epoch is smaller where `batch_size` does not divide the training part. With `effective_rates`, quantiles of them
-    are recorded each epoch.
+    `replicates` trainings of each configuration on each of its `splits` differ in initial weights and minibatch order.
+    Together these are the trial's `trainings`: rows of the population, replicates of one split beside one another, and
+    whatever has an axis for replicates has all of them on it. The last minibatch of an epoch is smaller where
+    `batch_size` does not divide the training part. With `effective_rates`, quantiles of them are recorded each epoch.
     """
 
     hidden: tuple[int, ...] = (32,)
@@ -47,12 +48,18 @@ class Settings:
     batch_size: int = 32
     replicates: int = 1
     effective_rates: bool = False
+    splits: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "replicates"):
+        for name in ("epochs", "batch_size", "replicates", "splits"):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < 1:
                 raise UsageError(f"{name} = {value}: must be a whole number, at least 1")
+
+    @property
+    def trainings(self) -> int:
+        """How many networks a trial is."""
+        return self.splits * self.replicates
 
     def steps(self, samples: int) -> int:
         """Updates in an epoch of so many samples."""
@@ -77,7 +84,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What the training of T configurations, R replicates each, over E epochs gave.
+    """What the training of T configurations, R replicates each (on all splits together), over E epochs gave.
 
     Attributes
     ----------
@@ -174,10 +181,10 @@ def train(
     configurations : sequence of Configuration
         One a trial; optimizers and schedules may be mixed.
     data : Data
-        Its training and validation parts are used, its test part is not.
+        Its training and validation parts are used, its test part is not. As many splits as the settings say.
     settings : Settings
     seed : int
-        With a configuration it decides everything.
+        With a configuration and the data it decides everything.
     script : Script, optional
         Decides in place of the seed.
     watch : callable, optional
@@ -202,6 +209,8 @@ def train(
     """
     if not configurations:
         raise UsageError("train: no configurations given: give at least one")
+    if data.splits != settings.splits:
+        raise UsageError(f"train: data of {data.splits} splits, settings for {settings.splits}: must be as many")
     if script:
         _check(script, data, settings)
     with steady():
@@ -220,34 +229,39 @@ def train(
 
 def _check(script: Script, data: Data, settings: Settings) -> None:
     """Raise `UsageError` unless a script fits the data and the settings."""
-    initial = settings.replicates, settings.architecture(data).parameters
+    initial = settings.trainings, settings.architecture(data).parameters
     if np.shape(script.initial) != initial:
         raise UsageError(f"script.initial: shape {np.shape(script.initial)}: must be {initial}")
-    orders = settings.epochs, settings.replicates
+    orders = settings.epochs, settings.trainings
     if np.ndim(script.orders) != 3 or np.shape(script.orders)[:2] != orders or not np.size(script.orders):
         raise UsageError(f"script.orders: shape {np.shape(script.orders)}: must be {(*orders, 'samples')}")
-    if not 0 <= np.min(script.orders) <= np.max(script.orders) < len(data.train):
-        raise UsageError(f"script.orders: must be numbers of samples, from 0 to {len(data.train) - 1}")
+    samples = len(data.train.inputs)
+    if not 0 <= np.min(script.orders) <= np.max(script.orders) < samples:
+        raise UsageError(f"script.orders: must be numbers of samples, from 0 to {samples - 1}")
 
 
 def _drawn(data: Data, settings: Settings, seed: int) -> _Drawn:
     """What the seed decides."""
-    replicates, architecture = range(settings.replicates), settings.architecture(data)
-    initial = np.stack([architecture.initial(stream(seed, "weights", r)) for r in replicates])
-    return _Drawn(initial, len(data.train), [np.random.default_rng(stream(seed, "order", r)) for r in replicates])
+    trainings, architecture = range(settings.trainings), settings.architecture(data)
+    initial = np.stack([architecture.initial(stream(seed, "weights", r)) for r in trainings])
+    randoms = [np.random.default_rng(stream(seed, "order", r)) for r in trainings]
+    return _Drawn(initial, len(data.train), settings.replicates, randoms)
 
 
 @dataclass
 class _Drawn:
-    """Drawn initial parameters, and the orders of epochs, drawn one by one."""
+    """Drawn initial parameters, and the orders of epochs, drawn one by one: each training within its own split."""
 
     initial: Array
     samples: int
+    replicates: int
     randoms: Sequence[np.random.Generator]
 
     def order(self, epoch: int) -> Array:
         del epoch
-        return np.stack([random.permutation(self.samples) for random in self.randoms])
+        own = [place // self.replicates * self.samples for place in range(len(self.randoms))]
+        orders = [random.permutation(self.samples) + first for random, first in zip(self.randoms, own, strict=True)]
+        return np.stack(orders)
 
 
 class _Loop:
@@ -277,7 +291,7 @@ class _Loop:
             self._start(configurations)
 
     def _empty(self, trials: int) -> Training:
-        shape = (trials, self.settings.replicates, self.settings.epochs + 1)
+        shape = (trials, self.settings.trainings, self.settings.epochs + 1)
         return Training(
             learning_rate=np.full(shape, np.nan),
             train_loss=np.full(shape, np.nan),
@@ -292,7 +306,7 @@ class _Loop:
     def _start(self, configurations: Sequence[Configuration]) -> None:
         """Evaluate the initial networks, which trials share, and build the population from them."""
         initial = self.plan.initial.astype(self.settings.dtype)
-        start = StackedNetwork(self.architecture, initial, self.settings.replicates, self.compiled)
+        start = StackedNetwork(self.architecture, initial, self.settings.trainings, self.compiled)
         self.start_train, _ = self.training.evaluate(start)
         loss, error = self.validation.evaluate(start)
         self.start_loss = loss
@@ -340,7 +354,7 @@ class _Loop:
 
     def _record(self, epoch: int, rate: Array, train_loss: Array, loss: Array, error: Array) -> None:
         trials = self.population.trials
-        per_trial = (len(trials), self.settings.replicates)
+        per_trial = (len(trials), self.settings.trainings)
         columns = [column.astype(float).reshape(per_trial) for column in (rate, train_loss, loss, error)]
         result = self.result
         curves = (result.learning_rate, result.train_loss, result.validation_loss, result.validation_error)
@@ -362,7 +376,7 @@ class _Loop:
         """Record the quantiles of the effective rates, if they are asked for."""
         if self.settings.effective_rates:
             rates = np.quantile(self.population.effective_rates(at), QUANTILES, axis=1).T
-            shape = (len(self.population.trials), self.settings.replicates, len(QUANTILES))
+            shape = (len(self.population.trials), self.settings.trainings, len(QUANTILES))
             self.result.effective_rate[self.population.trials, :, epoch] = rates.reshape(shape)
 
     def _save(self, which: Array) -> None:
