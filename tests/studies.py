@@ -24,10 +24,12 @@ laws = settings(deadline=None, max_examples=40, suppress_health_check=[HealthChe
 
 TIMES = ["seconds", "started", "finished"]  # the only columns of `trials` that may differ between two runs
 _SECTIONS: dict[str, dict[str, Any]] = {
-    "study": {"name": "tiny", "trials": 12, "generation": 4, "sampler": "random"},
+    # One split, no defaults, unless a test asks for them: a trial is one curve, and the sampler proposes them all.
+    "study": {"name": "tiny", "trials": 12, "generation": 4, "sampler": "random", "splits": 1, "defaults": False},
     "data": {"name": "iris"},
     "network": {"hidden": [4], "epochs": 3},
     "search": {"optimizers": ["sgd", "rmsprop"], "schedules": ["constant", "exponential"]},
+    "race": {},
     "verdict": {"seeds": 0},  # no finalists, unless a test asks for them
 }
 KINDS: dict[str, type] = {**OPTIMIZERS, **SCHEDULES}

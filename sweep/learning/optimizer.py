@@ -68,10 +68,12 @@ class Optimizer(ABC):
     """An update rule; the abstract root. Subclasses give `name`, `coefficients`, `formula` and, with state, `start`.
 
     The fields here belong to every rule and act before it: on the rate, and on the gradient or the parameters.
+    `default_rate` is the learning rate that goes with the other defaults.
     """
 
     name: ClassVar[str]
     formula: ClassVar[Formula]
+    default_rate: ClassVar[float] = 0.01
 
     rate_decay: Scalar = hyper(
         0.0,

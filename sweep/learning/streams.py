@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["split", "weights", "order", "sampler", "finalists"]
-_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "order": 2, "sampler": 3, "finalists": 4}
+Purpose = Literal["split", "weights", "order", "sampler", "finalists", "race"]
+_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "order": 2, "sampler": 3, "finalists": 4, "race": 5}
 
 
 def stream(seed: int, purpose: Purpose, *numbers: int) -> np.random.SeedSequence:

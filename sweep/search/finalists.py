@@ -1,11 +1,11 @@
-"""The finalists: the best configuration of each leading arm, trained again on fresh seeds, and tested.
+"""Candidates of the race and finalists of its last round, trained again on fresh seeds; the finalists are tested.
 
-Only here is the test part opened. It stays what the study's seed made it; the rest is split anew for each fresh seed,
-which also decides the initial weights and the minibatches. With one seed all finalists have the same of all of these,
-and are trained stacked: their scores are paired. Beside each tuned configuration its arm's *default* one is trained:
-every searched constant at its declared default, so that what tuning has gained can be told.
+Only for the finalists is the test part opened. It stays what the study's seed made it; the rest is split anew for each
+fresh seed, which also decides the initial weights and the minibatches. With one seed all have the same of all of these,
+and are trained stacked: their scores are paired. The finalists are the best tuned configuration of each leading arm
+and the arm's *default* one, so that what tuning has gained can be told.
 
-The fresh seeds follow from the study's seed; a finalist's score depends on its configuration and the fresh seed.
+The fresh seeds follow from the study's seed; a score depends on the configuration and the fresh seed.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from sweep.learning.configuration import LEARNING_RATE, Configuration, dotted
-from sweep.learning.hyper import hyperparameters
+from sweep.learning.configuration import Configuration
 from sweep.learning.streams import integer_seed
+from sweep.search.race import race_seed
 from sweep.search.records import Curves
-from sweep.search.space import Arm, Space
+from sweep.search.space import Arm
 from sweep.search.spec import Spec
 from sweep.search.study import objective
 from sweep.search.workers import Finished, Handle, Job, Pool
 
 Kind = Literal["tuned", "default"]
+Stage = Literal["race", "finalists"]
 DEFAULT = -1  # in place of a trial's number
 
 
@@ -44,10 +45,11 @@ class Finalist:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a finalist reached with one fresh seed, the `replicate`-th.
+    """What a candidate or a finalist reached with one fresh seed, the `replicate`-th.
 
-    `score` is the study's objective on the test part (on the validation part, if there is no test part); that of a
-    diverged training is bad and finite, as in the search. `test_loss` and `test_error` are None if there is no such.
+    `score` is the study's objective on the test part (on the validation part, in the race, or if there is no test
+    part); that of a diverged training is bad and finite, as in the search. `test_loss` and `test_error` are None if
+    there is no such.
     """
 
     finalist: Finalist
@@ -62,36 +64,13 @@ class Score:
 
 
 def fresh_seed(spec: Spec, replicate: int) -> int:
-    """The seed of a replicate."""
+    """The seed of a replicate of the finalists."""
     return integer_seed(spec.study.seed, "finalists", replicate)
 
 
-def with_defaults(space: Space, tuned: Sequence[Finalist]) -> list[Finalist]:
-    """The tuned finalists, and the default one of each arm."""
-    return [*tuned, *(Finalist(t.arm, DEFAULT, default(space, t.arm, t.configuration)) for t in tuned)]
-
-
-def default(space: Space, arm: Arm, like: Configuration) -> Configuration:
-    """An arm's configuration before any tuning: fixed numbers as the study has them, the others at their defaults.
-
-    A default outside of what is searched is taken all the same: it is what somebody has who does not search. `like` is
-    any configuration of the arm.
-    """
-    parameters: dict[str, Any] = {"optimizer": arm.optimizer, "schedule": arm.schedule}
-    declared: dict[str, Any] = {"learning_rate": LEARNING_RATE.default}
-    for name, rule in ((arm.optimizer, like.optimizer), (arm.schedule, like.schedule)):
-        for parameter in hyperparameters(rule):
-            declared |= dotted(f"{name}.{parameter.name}", parameter.default)
-    for name in space.entries(arm):
-        stem = name if name in declared else _last_element(name, declared)
-        parameters[name] = declared[stem]
-    return space.configuration(parameters)
-
-
-def _last_element(name: str, declared: Mapping[str, Any]) -> str:
-    """The last declared element of a list that the study made longer than its default."""
-    stem, _, _ = name.rpartition(".")
-    return max((known for known in declared if known.startswith(f"{stem}.")), key=lambda n: int(n.rpartition(".")[2]))
+def seed_of(spec: Spec, stage: Stage, replicate: int) -> int:
+    """The seed of a replicate of the finalists, or of a split of the race."""
+    return fresh_seed(spec, replicate) if stage == "finalists" else race_seed(spec, replicate)
 
 
 def train(
@@ -100,8 +79,9 @@ def train(
     missing: Mapping[int, Sequence[Finalist]],
     stopping: Callable[[], bool],
     rows: int | None = None,
+    stage: Stage = "finalists",
 ) -> Iterator[list[Score]]:
-    """Train finalists; yield the scores of one replicate after the other, in the order of `missing`.
+    """Train finalists or candidates; yield the scores of one replicate after the other, in the order of `missing`.
 
     Parameters
     ----------
@@ -113,6 +93,8 @@ def train(
         When it says so, nothing more is begun.
     rows : int, optional
         How many to train at once at the most; a replicate of more is yielded in parts.
+    stage : str
+        Finalists are tested.
 
     Raises
     ------
@@ -124,11 +106,13 @@ def train(
     ahead = pool.workers + 1
     while True:
         while len(waiting) < ahead and not stopping() and (part := next(left, None)) is not None:
-            waiting.append((*part, pool.submit(job(spec, *part))))
+            work = job(spec, *part, stage)
+            pool.equip(work)
+            waiting.append((*part, pool.submit(work)))
         if not waiting:
             return
         replicate, finalists, handle = waiting.popleft()
-        yield scores(spec, replicate, finalists, handle.result())
+        yield scores(spec, replicate, finalists, handle.result(), stage)
 
 
 def _parts(missing: Mapping[int, Sequence[Finalist]], rows: int | None) -> Iterator[tuple[int, Sequence[Finalist]]]:
@@ -140,17 +124,20 @@ def _parts(missing: Mapping[int, Sequence[Finalist]], rows: int | None) -> Itera
             yield replicate, finalists[slice(*ends)]
 
 
-def job(spec: Spec, replicate: int, finalists: Sequence[Finalist]) -> Job:
-    """The training of some finalists with one fresh seed."""
+def job(spec: Spec, replicate: int, finalists: Sequence[Finalist], stage: Stage = "finalists") -> Job:
+    """The training of some finalists or candidates with one fresh seed."""
     source = replace(spec.source(), test_seed=spec.study.seed)
-    settings = replace(spec.settings(), replicates=1)
+    settings = replace(spec.settings(), replicates=1, splits=1)
     configurations = tuple(finalist.configuration for finalist in finalists)
-    at, curve = spec.study.at, spec.study.objective
-    return Job(source, settings, fresh_seed(spec, replicate), configurations, test=at, curve=curve)
+    at, curve = spec.study.at if stage == "finalists" else None, spec.study.objective
+    return Job(source, settings, seed_of(spec, stage, replicate), configurations, test=at, curve=curve)
 
 
-def scores(spec: Spec, replicate: int, finalists: Sequence[Finalist], finished: Finished) -> list[Score]:
+def scores(
+    spec: Spec, replicate: int, finalists: Sequence[Finalist], finished: Finished, stage: Stage = "finalists"
+) -> list[Score]:
     """What a job gave."""
+    seed = seed_of(spec, stage, replicate)
     training, test = finished.training, finished.test
     found = []
     for place, finalist in enumerate(finalists):
@@ -160,7 +147,6 @@ def scores(spec: Spec, replicate: int, finalists: Sequence[Finalist], finished: 
         loss, error = (None, None) if tested is None else (float(tested.loss[place, 0]), float(tested.error[place, 0]))
         score = loss if spec.study.objective == "validation_loss" else error
         found.append(
-            Score(finalist, replicate, fresh_seed(spec, replicate), state, value if score is None else score, value,
-                  loss, error, curves)
-        )  # fmt: skip
+            Score(finalist, replicate, seed, state, value if score is None else score, value, loss, error, curves)
+        )
     return found

@@ -15,20 +15,24 @@ def check(spec: Spec, data: Data) -> None:
 
     A lower bound: what passes may still be too much beside other programs.
     """
-    network, replicates = spec.network, spec.study.replicates
-    row = spec.settings().architecture(data).bytes_per_row(min(network.batch_size, len(data.train)))
+    network, settings = spec.network, spec.settings()
+    row = settings.architecture(data).bytes_per_row(min(network.batch_size, len(data.train)))
     memory.check(
-        replicates * row,
-        f"network.hidden = {_list(network.hidden)}, study.replicates = {shown(replicates)}",
+        settings.trainings * row,
+        f"network.hidden = {_list(network.hidden)}, {_trainings(spec)}",
         "make them smaller",
     )
     generation = min(spec.study.generation or 1, spec.study.trials)
     memory.check(
-        generation * replicates * (network.epochs + 1) * _A_CURVE_POINT,
-        f"network.epochs = {shown(network.epochs)}, study.replicates = {shown(replicates)}, "
-        f"study.generation = {shown(generation)}",
+        generation * settings.trainings * (network.epochs + 1) * _A_CURVE_POINT,
+        f"network.epochs = {shown(network.epochs)}, {_trainings(spec)}, study.generation = {shown(generation)}",
         "make them smaller",
     )
+
+
+def _trainings(spec: Spec) -> str:
+    splits = f"study.splits = {shown(spec.splits)}, " if spec.splits > 1 else ""
+    return f"{splits}study.replicates = {shown(spec.study.replicates)}"
 
 
 def _list(sizes: list[int]) -> str:

@@ -67,7 +67,7 @@ class Generation:
     def begin(self, settings: Settings) -> None:
         """Make room for what the training will give."""
         count = len(self.trials)
-        shape = (count, settings.replicates, settings.epochs + 1)
+        shape = (count, settings.trainings, settings.epochs + 1)
         curves: dict[str, Any] = {name: np.full(shape, np.nan) for name in CURVES}
         nothing = np.zeros((count, 0))
         quantiles = len(QUANTILES) if settings.effective_rates else 0

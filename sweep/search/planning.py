@@ -12,7 +12,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.samples import EVALUATION_BLOCK
 from sweep.learning.splits import Data, prepare
 from sweep.learning.training import Settings, train
-from sweep.search import fitting
+from sweep.search import fitting, race
 from sweep.search.ledger import Asked, Ledger, reported
 from sweep.search.records import Curves, Record
 from sweep.search.samplers import Balanced, Joint
@@ -29,8 +29,8 @@ class Plan:
 
     Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
     (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
-    worker; `samples` are those of the training, validation and test part; `finalists` the trainings on fresh seeds that
-    follow the trials, if all leading arms have a complete one.
+    worker; `samples` are those of the training, validation and test part; `splits` are those that a trial is judged
+    on, `judged` the trainings on fresh seeds that follow the trials, at the most.
     """
 
     study: str
@@ -44,7 +44,8 @@ class Plan:
     memory: int
     training: float
     asking: float
-    finalists: int
+    splits: int
+    judged: int
     total: float
 
 
@@ -55,19 +56,22 @@ def make(spec: Spec, workers: int) -> Plan:
     make the run faster than predicted.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    data, settings, trials = prepare(spec.source(), spec.study.seed), spec.settings(), total_trials(spec)
+    data = prepare(spec.source(), spec.study.seed, spec.splits)
+    settings, trials = spec.settings(), total_trials(spec)
     fitting.check(spec, data)
     configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
-    share = shares(configurations, workers, settings.replicates, settings.population(data))[0]
+    share = shares(configurations, workers, settings.trainings, settings.population(data))[0]
     training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)
     asking = _asking_seconds(spec, trials // 2)
     cores = min(workers_to_start(None), workers + 1)
-    finalists = 2 * min(len(spec.space().arms), spec.verdict.arms) * spec.verdict.seeds
-    judging = finalists * training / settings.replicates / min(cores, workers)
+    judged = race.trainings(spec, trials)
+    judging = judged * training / settings.trainings / min(cores, workers)
     architecture = settings.architecture(data)
-    rows = len(share) * settings.replicates
+    rows = len(share) * settings.trainings
     parts = (len(data.train), len(data.validation), len(data.test))
-    samples = 8 * sum(parts) * (data.inputs + data.outputs) * 2  # float64 as loaded, and in the network's layout
+    samples = (
+        settings.splits * 8 * sum(parts) * (data.inputs + data.outputs) * 2
+    )  # float64 as loaded, and in the network's layout
     return Plan(
         study=spec.study.name,
         arms=len(spec.space().arms),
@@ -80,7 +84,8 @@ def make(spec: Spec, workers: int) -> Plan:
         memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)) + samples,
         training=training,
         asking=asking,
-        finalists=finalists,
+        splits=settings.splits,
+        judged=judged,
         total=trials * max(asking, training / workers, (asking + training) / cores) + judging,
     )
 

@@ -75,7 +75,8 @@ class Record:
 class Progress:
     """How far a run is; given to whoever wants to show it. `done_before` counts what earlier runs have finished.
 
-    `to_judge` counts the trainings of finalists that are needed when all trials are done, `judged` those there are.
+    `to_judge` counts the trainings of a `stage` (a round of the race, or the finalists) that are needed when all trials
+    are done, `judged` those there are.
     """
 
     total: int
@@ -88,6 +89,7 @@ class Progress:
     done_before: int = 0
     judged: int = 0
     to_judge: int = 0
+    stage: str = ""
     _marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RATE_GENERATIONS + 1))
 
     @property

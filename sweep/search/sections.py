@@ -26,7 +26,11 @@ class Section(BaseModel):
 
 
 class StudySection(Section):
-    """``[study]``: the question, how long to search, and what is to be small."""
+    """``[study]``: the question, how long to search, and what is to be small.
+
+    A trial is judged on so many `splits` of the data, by `replicates` trainings on each. With `defaults` the first
+    trials are the default configurations of the arms.
+    """
 
     name: str = ""
     question: str = ""
@@ -38,7 +42,9 @@ class StudySection(Section):
     generation: Annotated[int, Field(ge=1, le=LARGEST_PROPOSED)] | None = None
     objective: Literal["validation_loss", "validation_error"] = "validation_loss"
     at: Literal["last", "best"] = "last"
+    splits: Annotated[int, Field(ge=1, le=1000)] | None = None
     replicates: Count = 1
+    defaults: bool | None = None
     effective_rates: bool = False
     storage: str = ""
     start: list[dict[str, Any]] = Field(default_factory=list)
@@ -79,10 +85,12 @@ class StudySection(Section):
                 value = getattr(self, key)
                 if value not in ("", fine):
                     raise ValueError(f'{key} = {value!r}: {judges}: leave the {key} out, or use mode = "optimize"')
-            if self.start:
-                raise ValueError(f'start: {judges}: leave it out, or use mode = "optimize"')
-        if self.start and self.sampler == "grid":
-            raise ValueError('start: the sampler "grid" tries its own combinations only: use another sampler')
+            for key in ("start", "defaults"):
+                if getattr(self, key):
+                    raise ValueError(f'{key}: {judges}: leave it out, or use mode = "optimize"')
+        for key in ("start", "defaults"):
+            if getattr(self, key) and self.sampler == "grid":
+                raise ValueError(f'{key}: the sampler "grid" tries its own combinations only: use another sampler')
         return self
 
 
@@ -140,11 +148,22 @@ class NetworkSection(Section):
         return self
 
 
-class VerdictSection(Section):
-    """``[verdict]``: what is trained again, on fresh seeds, when the search is over.
+class RaceSection(Section):
+    """``[race]``: who is trained again, on fresh splits, when the search is over, and for how long.
 
-    `arms` leading arms with `seeds` seeds each (0: nothing, and no verdict); a difference below `delta`, a share of the
-    leader's mean, is none.
+    The candidates are the best `candidates` configurations of each leading arm, as many arms as are judged in the end,
+    and the default of every arm. Each round trains those that are left on so many more splits (`rounds`).
+    """
+
+    candidates: Annotated[int, Field(ge=1, le=100)] = 5
+    rounds: list[Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=lambda: [2, 3], max_length=10)
+
+
+class VerdictSection(Section):
+    """``[verdict]``: those who are left of the race, trained on fresh seeds and judged by the test part.
+
+    They are the representatives of `arms` arms, with `seeds` seeds each (0: no race and no verdict); a difference below
+    `delta`, a share of the leader's mean, is none.
     """
 
     arms: Annotated[int, Field(ge=1, le=32)] = 8

@@ -19,15 +19,25 @@ from sweep.learning.hyper import Search
 from sweep.learning.splits import DataSource, named
 from sweep.learning.training import Settings
 from sweep.search import messages, variants
+from sweep.search.defaults import first_trials as defaults_first
 from sweep.search.entries import Constants, Problems, parse_constants, parse_entry, written
 from sweep.search.pruning import PRUNERS
 from sweep.search.samplers import SAMPLERS, Planned
 from sweep.search.searched import LIKE, SearchSection
-from sweep.search.sections import LONGEST_NAME, DataSection, NetworkSection, Section, StudySection, VerdictSection
+from sweep.search.sections import (
+    LONGEST_NAME,
+    DataSection,
+    NetworkSection,
+    RaceSection,
+    Section,
+    StudySection,
+    VerdictSection,
+)
 from sweep.search.space import Space
 from sweep.search.storage import absolute
 
 SMALLEST_GENERATION, LARGEST_GENERATION = 8, 64
+FEW_SAMPLES = {2_000: 3, 5_000: 2}  # up to so many samples a trial is judged on so many splits, unless the study says
 
 
 class Spec(Section):
@@ -37,6 +47,7 @@ class Spec(Section):
     data: DataSection
     network: NetworkSection = Field(default_factory=NetworkSection)
     search: SearchSection = Field(default_factory=SearchSection)
+    race: RaceSection = Field(default_factory=RaceSection)
     verdict: VerdictSection = Field(default_factory=VerdictSection)
 
     @model_validator(mode="after")
@@ -91,14 +102,38 @@ class Spec(Section):
         n = self.network
         return Settings(
             tuple(n.hidden), n.activation, n.initial_weights, n.dtype, n.epochs, n.batch_size, self.study.replicates,
-            self.study.effective_rates,
+            self.study.effective_rates, self.splits,
         )  # fmt: skip
+
+    @property
+    def splits(self) -> int:
+        """On how many splits of the data a trial is judged; 1 as long as neither the study nor the data say."""
+        return self.study.splits or 1
+
+    @property
+    def begins_with_defaults(self) -> bool:
+        """Whether the first trials are the arms' defaults: as the study says; else if it is made to find."""
+        said, sampler = self.study.defaults, self.study.sampler
+        return said if said is not None else self.study.mode == "optimize" and sampler != "grid"
+
+    def first_trials(self) -> list[dict[str, Any]]:
+        """The parameters of the first trials: those that are given, then the defaults of the arms."""
+        defaults = defaults_first(self.space()) if self.begins_with_defaults else []
+        return [*self.study.start, *(each for each in defaults if each not in self.study.start)]
+
+    def suited(self, samples: int) -> Spec:
+        """The study with the number of splits that suits so many samples, if it does not say itself."""
+        if self.study.splits is not None:
+            return self
+        splits = next((splits for most, splits in FEW_SAMPLES.items() if samples <= most), 1)
+        return self.model_copy(update={"study": self.study.model_copy(update={"splits": splits})})
 
     def resolved(self) -> dict[str, Any]:
         """The complete study as plain data: every default and every range written out."""
         space, whole = self.space(), self.model_dump(exclude_none=True)
         for section in ("study", "data"):
             whole[section] = {key: value for key, value in whole[section].items() if value not in ("", {}, [])}
+        whole["study"]["defaults"] = self.begins_with_defaults
         whole["search"] = {
             **({"convention": self.search.convention} if self.search.convention else {}),
             "learning_rate": written(space.learning_rate),

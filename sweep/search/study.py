@@ -97,12 +97,13 @@ def open_study(spec: Spec, storage: OpenStorage, fingerprint: str) -> optuna.Stu
 def objective(spec: Spec, curves: Curves, diverged_at: int) -> float:
     """The number that a study makes small: mean over replicates, after the last epoch trained or at the best one.
 
-    For a diverged trial (`diverged_at` is above 0): between two and `WORST` times the value before training (at least
+    For a diverged trial (`diverged_at` is above 0): between one and `WORST` times the value before training (at least
     1), the worse the earlier it diverged. Finite and bounded, so that a sampler learns from it and a plot can show it.
     """
     mean = curves.mean(spec.study.objective)
     if diverged_at > 0:
-        return float((WORST - diverged_at / spec.network.epochs) * max(mean[0], 1.0))
+        early = 1 - diverged_at / spec.network.epochs
+        return float((1 + (WORST - 1) * early) * max(mean[0], 1.0))
     return float(mean.min() if spec.study.at == "best" else mean[-1])
 
 
@@ -114,11 +115,11 @@ class StudyLoop:
         assert spec.study.generation is not None, "a Spec is completed when it is read"
         self.size = spec.study.generation
         self.settings = spec.settings()
-        self.rows = self.settings.population(prepare(spec.source(), spec.study.seed))
+        self.rows = self.settings.population(prepare(spec.source(), spec.study.seed, spec.splits))
         self.judge = Judge(PRUNERS[spec.study.pruner](), spec.network.epochs)
         reports = reported(spec.network.epochs, self.judge.rungs)
         chooses = sampler_of(spec)
-        self.ledger = Ledger(study, storage.storage, chooses, spec.study.objective, reports, spec.study.start)
+        self.ledger = Ledger(study, storage.storage, chooses, spec.study.objective, reports, spec.first_trials())
         self.progress = Progress(_total(spec, chooses))
         self.torn = False  # whether a part of a generation was taken back: then nobody may ask what depends on it
 
@@ -232,7 +233,7 @@ class StudyLoop:
         generation.hand_over(self._submit, self._deal, ends[0] if ends else self.settings.epochs)
 
     def _deal(self, configurations: Sequence[Configuration]) -> list[list[int]]:
-        return shares(configurations, self.pool.workers, self.spec.study.replicates, self.rows)
+        return shares(configurations, self.pool.workers, self.settings.trainings, self.rows)
 
     def _submit(self, configurations: Sequence[Configuration], begin: Pause | None, until: int) -> Handle:
         return self.pool.submit(self.job(configurations, begin, until))

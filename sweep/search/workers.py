@@ -25,6 +25,8 @@ from sweep.learning.training import Pause, Settings, Training, train
 from sweep.search import children
 
 TRIES = 3  # of a job whose worker dies
+LARGE = 64 * 2**20  # bytes: so much is written once, for the search; fresh splits of it are made by each worker
+KEPT = 4  # files with prepared data, beside one for each worker: more than there are jobs of fresh seeds in flight
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
@@ -69,7 +71,7 @@ class Finished:
 def run(job: Job) -> Finished:
     """Train a job's trials: the function that workers run."""
     started = time.time()
-    data = _read(job.prepared) if job.prepared else prepare(job.source, job.seed)
+    data = _read(job.prepared) if job.prepared else prepare(job.source, job.seed, job.settings.splits)
     tester = None
     if job.test and len(data.test):
         tester = Tester(data, job.settings, len(job.configurations), job.test)
@@ -77,6 +79,11 @@ def run(job: Job) -> Finished:
     training = train(job.configurations, data, job.settings, job.seed, watch=watch, begin=job.begin, until=job.until)
     tested = tester.tested(training, job.curve) if tester else None
     return Finished(replace(training, parameters=training.parameters[..., :0]), started, time.time(), tested)
+
+
+def _key(job: Job) -> tuple[DataSource, int, int]:
+    """What decides a job's data."""
+    return job.source, job.seed, job.settings.splits
 
 
 @functools.lru_cache(maxsize=1)
@@ -103,7 +110,7 @@ class Pool(Protocol):
 
     workers: int
 
-    def equip(self, job: Job, data: Data) -> None:
+    def equip(self, job: Job) -> None:
         """Spare the workers the preparing of the data of jobs like this one, if they can be handed over cheaply."""
 
     def submit(self, job: Job) -> Handle:
@@ -120,7 +127,7 @@ class Serial:
         del workers, address, warn
         self.workers = 1
 
-    def equip(self, job: Job, data: Data) -> None:
+    def equip(self, job: Job) -> None:
         """Nothing to do: this process has the data."""
 
     def submit(self, job: Job) -> Handle:
@@ -147,7 +154,7 @@ class Loky:
         self.workers, self.warn = workers, warn
         self._executor = self._start()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._prepared: tuple[DataSource, int, str] | None = None
+        self._prepared: dict[tuple[DataSource, int, int], str] = {}
 
     def _start(self) -> Any:
         from joblib.externals.loky import get_reusable_executor
@@ -159,8 +166,8 @@ class Loky:
             executor.submit(_nothing)
         return executor
 
-    def equip(self, job: Job, data: Data) -> None:
-        """Put the data into a file for the workers."""
+    def equip(self, job: Job) -> None:
+        """Put the data into a file for the workers; the files of jobs that have long been done are removed."""
         import joblib
         from joblib.externals.loky.backend import resource_tracker
 
@@ -168,15 +175,19 @@ class Loky:
             if not self._folder:
                 self._folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
                 resource_tracker.register(self._folder.name, "folder")  # removes it when this process is killed
-            file = os.path.join(self._folder.name, "data")
-            joblib.dump(data.bare(), file)
-            self._prepared = job.source, job.seed, file
+            if (key := _key(job)) not in self._prepared:
+                file = os.path.join(self._folder.name, f"data-{len(self._prepared)}-{job.seed}")
+                data = prepare(job.source, job.seed, job.settings.splits)
+                if self._prepared and data.bytes > LARGE:
+                    return
+                joblib.dump(data.bare(), file)
+                self._prepared[key] = file
+            while len(self._prepared) > self.workers + KEPT:
+                os.remove(self._prepared.pop(next(iter(self._prepared))))
 
     def submit(self, job: Job) -> Handle:
         """Hand the job over; a worker that dies is replaced and the job run again."""
-        if self._prepared and self._prepared[:2] == (job.source, job.seed):
-            job = replace(job, prepared=self._prepared[2])
-        return _Retried(self, job)
+        return _Retried(self, replace(job, prepared=self._prepared.get(_key(job), "")))
 
     def hand_over(self, job: Job) -> Future[Finished]:
         """Give a job to the executor, which is replaced if it has broken."""
@@ -197,7 +208,7 @@ class Loky:
         if self._folder:
             self._folder.cleanup()
             resource_tracker.unregister(self._folder.name, "folder")
-            self._folder = None
+            self._folder, self._prepared = None, {}
 
 
 class _Retried:
@@ -254,7 +265,7 @@ class Dask:
             raise UsageError(f"--scheduler {address}: no Dask scheduler with workers answers there") from error
         self.workers = workers
 
-    def equip(self, job: Job, data: Data) -> None:
+    def equip(self, job: Job) -> None:
         """Nothing to do: the workers may be on other machines, and prepare the data once each."""
 
     def submit(self, job: Job) -> Handle:
@@ -320,13 +331,13 @@ def workers_to_start(wanted: int | None) -> int:
     return wanted
 
 
-def shares(configurations: Sequence[Configuration], workers: int, replicates: int, rows: int) -> list[list[int]]:
-    """Deal trials out: as many jobs as keep every worker busy, none above so many `rows` (but at least one trial).
+def shares(configurations: Sequence[Configuration], workers: int, trainings: int, rows: int) -> list[list[int]]:
+    """Deal trials of so many `trainings` out: as many jobs as keep every worker busy, none above so many `rows`.
 
     Neighbours of one optimizer go to one job. How trials are dealt changes no result.
     """
     order = sorted(range(len(configurations)), key=lambda i: configurations[i].optimizer.name)
-    most = max(1, rows // replicates)
+    most = max(1, rows // trainings)
     fewest = -(-len(order) // most)
     jobs = min(len(order), workers * -(-fewest // workers))
     return [order[i * len(order) // jobs : (i + 1) * len(order) // jobs] for i in range(jobs)]

@@ -62,9 +62,9 @@ class Verdicts:
 
 
 def as_told(curves: pd.DataFrame, objective: str) -> dict[tuple[int, int], float]:
-    """The objective of each trial after each epoch: the mean over replicates, at most three times what it was."""
+    """The objective of each trial after each epoch: the mean over replicates, at most a quarter above what it was."""
     mean = {key: float(value) for key, value in curves.groupby(["number", "epoch"])[objective].mean().items()}
-    return {(number, epoch): min(value, 3 * max(mean[number, 0], 1)) for (number, epoch), value in mean.items()}
+    return {(number, epoch): min(value, 1.25 * max(mean[number, 0], 1)) for (number, epoch), value in mean.items()}
 
 
 def verdicts(trials: pd.DataFrame, curves: pd.DataFrame, pruner: str, objective: str, epochs: int) -> Verdicts:

@@ -219,8 +219,8 @@ def test_a_diverged_finalist_has_a_bad_and_finite_score_and_no_number_of_the_tes
         soon, well, late = scores
         assert [score.state for score in scores] == ["diverged", "complete", "diverged"]
         start = max(1.0, soon.curves.validation_loss[0, 0])
-        assert soon.score == soon.objective == pytest.approx((WORST - 1 / 3) * start)
-        assert late.score == late.objective == pytest.approx((WORST - 3 / 3) * start)
+        assert soon.score == soon.objective == pytest.approx((1 + (WORST - 1) * 2 / 3) * start)
+        assert late.score == late.objective == pytest.approx(start)
         assert all(x is None for score in (soon, late) for x in (score.test_loss, score.test_error))
         assert well.score < late.score < soon.score <= WORST * start
 
@@ -313,6 +313,9 @@ class Patient:
         self.handed_over = 0
         self.waited: list[int] = []
 
+    def equip(self, job: Job) -> None:
+        pass
+
     def submit(self, job: Job) -> Any:
         self.handed_over += 1
         return _Result(self, run_job(job))
@@ -350,7 +353,7 @@ def test_only_finalists_see_what_stands_in_the_test_part(monkeypatch: pytest.Mon
     spec = study()
     searched = Job(spec.source(), spec.settings(), spec.study.seed, tuple(FIVE))
     before, judged = workers.run(searched), scored(spec, {0: finalists()})[0]
-    monkeypatch.setattr(workers, "prepare", lambda source, seed: spoilt(prepare(source, seed)))
+    monkeypatch.setattr(workers, "prepare", lambda *which: spoilt(prepare(*which)))
     after, now = workers.run(searched), scored(spec, {0: finalists()})[0]
     assert before.test is after.test is None
     for field in dataclasses.fields(Training):

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 import sweep
 from sweep.door.api import Result
 from sweep.door.folder import RunFolder
-from sweep.learning.splits import Data, prepare
+from sweep.learning.splits import prepare
 from sweep.results.tables import Tables
 from sweep.search.journal import GroupCommitBackend
 from sweep.search.ledger import Ledger
@@ -222,7 +222,7 @@ class Lazy:
 
     workers = 2
 
-    def equip(self, job: Job, data: Data) -> None:
+    def equip(self, job: Job) -> None:
         pass
 
     def submit(self, job: Job) -> Later:

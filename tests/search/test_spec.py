@@ -64,11 +64,56 @@ def test_a_file_with_the_resolved_form_is_read_back_as_the_same_study(tmp_path: 
     assert again.space() == spec.space()
 
 
+@laws
+@given(
+    splits=st.none() | st.integers(1, 1000),
+    defaults=st.none() | st.booleans(),
+    race=st.fixed_dictionaries(
+        {},
+        optional={"candidates": st.integers(1, 100), "rounds": st.lists(st.integers(1, 1000), max_size=10)},
+    ),
+    samples=st.integers(10, 10_000),
+)
+def test_splits_defaults_and_race_stay_what_was_said_and_what_suits(
+    splits: int | None, defaults: bool | None, race: dict[str, Any], samples: int
+) -> None:
+    study = content(race=race)
+    study["study"] |= {"splits": splits, "defaults": defaults}
+    study["study"] = {key: value for key, value in study["study"].items() if value is not None}
+    for spec in (given := complete(study, HERE), given.suited(samples)):
+        resolved = spec.resolved()
+        again = complete(tomllib.loads(tomli_w.dumps(resolved)), HERE)
+        assert again.resolved() == resolved
+        assert again.splits == again.settings().splits == spec.splits == spec.settings().splits
+        assert again.study.splits == spec.study.splits
+        assert again.first_trials() == spec.first_trials()
+        assert again.race == spec.race
+        assert resolved["race"] == {"candidates": 5, "rounds": [2, 3]} | race
+        if spec.study.splits:
+            assert again.suited(samples) == again
+    assert given.splits == (splits or 1)
+
+
+@pytest.mark.parametrize(
+    ("samples", "splits"), [(10, 3), (150, 3), (2000, 3), (2001, 2), (5000, 2), (5001, 1), (10**6, 1)]
+)
+def test_the_fewer_the_samples_the_more_splits_unless_the_study_says(samples: int, splits: int) -> None:
+    study = content()
+    del study["study"]["splits"]
+    spec = complete(study, HERE)
+    assert (spec.study.splits, spec.splits) == (None, 1)
+    suited = spec.suited(samples)
+    assert suited.study.splits == suited.splits == suited.settings().splits == splits
+    assert suited.suited(10**6) == suited
+    for said in (1, 2, 3, 7):
+        assert tiny(study={"splits": said}).suited(samples) == tiny(study={"splits": said})
+
+
 EVERYTHING: dict[str, Any] = {
     "study": {
         "name": "all", "question": "why?", "mode": "optimize", "trials": 7, "seed": 3, "sampler": "qmc",
-        "pruner": "median", "generation": 5, "objective": "validation_error", "at": "best", "replicates": 2,
-        "effective_rates": True, "storage": "/some/file",
+        "pruner": "median", "generation": 5, "objective": "validation_error", "at": "best", "splits": 4,
+        "replicates": 2, "defaults": True, "effective_rates": True, "storage": "/some/file",
         "start": [
             {
                 "optimizer": "rmsprop", "schedule": "piecewise", "learning_rate": 0.05, "rmsprop.decay": 0.99,
@@ -104,6 +149,7 @@ EVERYTHING: dict[str, Any] = {
             }
         },
     },
+    "race": {"candidates": 4, "rounds": [1, 2, 5]},
     "verdict": {"arms": 3, "seeds": 11, "delta": 0.1},
 }  # fmt: skip
 
@@ -129,6 +175,18 @@ def test_what_a_file_leaves_out_is_filled_in(tmp_path: Path) -> None:
     for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
         for name, constants in spec.resolved()["search"][kind].items():
             assert list(constants) == [p.name for p in hyperparameters(table[name])]
+
+
+@pytest.mark.parametrize(("samples", "splits"), [(10, 3), (2000, 3), (2001, 2), (5000, 2), (5001, 1), (10**6, 1)])
+def test_the_fewer_samples_the_more_splits_unless_the_study_says_how_many(samples: int, splits: int) -> None:
+    silent = content()
+    del silent["study"]["splits"]
+    spec = complete(silent, HERE)
+    assert (spec.study.splits, spec.splits) == (None, 1)
+    suited = spec.suited(samples)
+    assert suited.splits == suited.study.splits == suited.settings().splits == splits
+    assert suited.suited(1) == suited, "once it is said it is said"
+    assert tiny(study={"splits": 7}).suited(samples).splits == 7
 
 
 @given(trials=st.integers(1, 10**6), optimizers=st.integers(1, 6), schedules=st.integers(1, 8))
@@ -214,7 +272,26 @@ ILLEGAL: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"study": {"seed": -1}}, "study.seed", ["-1", "greater than or equal to 0"]),
     ({"study": {"seed": 2**32}}, "study.seed", [str(2**32), "less than"]),
     ({"study": {"replicates": 0}}, "study.replicates", ["= 0"]),
+    ({"study": {"splits": 0}}, "study.splits", ["= 0"]),
+    ({"study": {"splits": 1001}}, "study.splits", ["= 1001"]),
+    ({"race": {"candidates": 0}}, "race.candidates", ["= 0"]),
+    ({"race": {"rounds": [2, 0]}}, "race.rounds.1", ["= 0"]),
+    ({"race": {"rouns": [2]}}, "race.rouns", ["rounds"]),
     ({"study": {"generation": 0}}, "study.generation", ["= 0"]),
+    ({"study": {"splits": 0}}, "study.splits", ["= 0", "greater than or equal to 1"]),
+    ({"study": {"splits": 1001}}, "study.splits", ["= 1001", "less than or equal to 1000"]),
+    ({"study": {"splits": True}}, "study.splits", ["True", "integer"]),
+    ({"study": {"splits": "3"}}, "study.splits", ["'3'", "integer"]),
+    ({"study": {"defaults": 1}}, "study.defaults", ["= 1", "boolean"]),
+    ({"study": {"defaults": "yes"}}, "study.defaults", ["'yes'", "boolean"]),
+    ({"race": {"candidates": 0}}, "race.candidates", ["= 0", "greater than or equal to 1"]),
+    ({"race": {"candidates": 101}}, "race.candidates", ["= 101", "less than or equal to 100"]),
+    ({"race": {"candidates": 2.5}}, "race.candidates", ["2.5", "integer"]),
+    ({"race": {"rounds": 3}}, "race.rounds", ["= 3", "list"]),
+    ({"race": {"rounds": [2, 0]}}, "race.rounds.1", ["= 0", "greater than or equal to 1"]),
+    ({"race": {"rounds": [1001]}}, "race.rounds.0", ["= 1001", "less than or equal to 1000"]),
+    ({"race": {"rounds": ["2"]}}, "race.rounds.0", ["'2'", "integer"]),
+    ({"race": {"rounds": [1] * 11}}, "race.rounds", ["at most 10", "11"]),
     ({"study": {"mode": "compere"}}, "study.mode", ["'compere'", "'compare'", "'optimize'"]),
     ({"study": {"objective": "loss"}}, "study.objective", ["'loss'", "'validation_loss'", "'validation_error'"]),
     ({"study": {"at": "end"}}, "study.at", ["'end'", "'last'", "'best'"]),
@@ -285,6 +362,9 @@ def test_an_error_is_one_line_with_file_key_value_and_rule(
     ("change", "key", "near"),
     [
         ({"study": {"tirals": 8}}, "study.tirals", "trials"),
+        ({"study": {"split": 3}}, "study.split", "splits"),
+        ({"study": {"default": True}}, "study.default", "defaults"),
+        ({"race": {"candidats": 3}}, "race.candidats", "candidates"),
         ({"data": {"validaton": 0.1}}, "data.validaton", "validation"),
         ({"network": {"hiden": [4]}}, "network.hiden", "hidden"),
         ({"search": {"learning_rat": 0.1}}, "search.learning_rat", "learning_rate"),

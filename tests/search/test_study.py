@@ -141,12 +141,12 @@ def test_a_trial_that_diverges_is_marked_and_the_study_goes_on(wild: Result) -> 
         assert trial.user_attrs.get("diverged_at", -1) == (row["diverged_at"] if row["state"] == "diverged" else -1)
 
 
-def test_a_diverged_trials_objective_is_two_to_three_times_its_start_and_worse_the_earlier(tmp_path: Path) -> None:
+def test_a_diverged_trials_objective_is_its_start_or_a_quarter_above_it_and_worse_the_earlier(tmp_path: Path) -> None:
     search = FAR_TOO_FAST | {"learning_rate": [0.3, 1.0, 2.0, 4.0, 10.0, 30.0, 100.0, 1e4], "optimizers": ["momentum"]}
     result = run(content(study={"trials": 40}, search=search, network={"epochs": 6}), tmp_path)
     trials = result.trials[result.trials["state"] == "diverged"].set_index("number")
     unit = start(result.curves, "validation_loss")[trials.index].clip(lower=1.0)
-    assert (trials["objective"] / unit).between(2.0, 3.0).all()
+    assert (trials["objective"] / unit).between(1.0, 1.25).all()
     # All trials of a study start from the same networks, so the objective can only tell when a trial diverged.
     by_epoch = trials.groupby("diverged_at")["objective"].agg(["min", "max"])
     assert (by_epoch["min"] == by_epoch["max"]).all()

@@ -19,7 +19,7 @@ from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.datasets import Table
 from sweep.learning.optimizers import OPTIMIZERS, Momentum, RMSProp
-from sweep.learning.splits import DataSource, prepare
+from sweep.learning.splits import DataSource
 from sweep.learning.training import MOST_ROWS, Settings
 from sweep.search.workers import BACKENDS, TRIES, Finished, Job, Loky, Lost, Pool, Serial, Warn, open_pool, run, shares
 
@@ -260,10 +260,9 @@ def has_scikit_learn() -> bool:
 
 
 def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_learn() -> None:
-    data = prepare(JOB.source, JOB.seed)
     pool = Loky(1, None, pytest.fail)
     try:
-        pool.equip(JOB, data)
+        pool.equip(JOB)
         equipped = pool.submit(JOB).result().training
         assert not pool._executor.submit(has_scikit_learn).result()
         other = replace(JOB, seed=1)  # other data, which nobody has prepared
@@ -279,7 +278,7 @@ def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_lea
 
 def test_the_prepared_data_are_gone_when_the_pool_is_closed() -> None:
     pool = Loky(1, None, pytest.fail)
-    pool.equip(JOB, prepare(JOB.source, JOB.seed))
+    pool.equip(JOB)
     assert pool._folder
     folder = Path(pool._folder.name)
     assert list(folder.iterdir())
@@ -294,7 +293,7 @@ def test_without_room_for_the_prepared_data_a_worker_prepares_them_itself(monkey
     monkeypatch.setattr("joblib.dump", full)
     pool = Loky(1, None, pytest.fail)
     try:
-        pool.equip(JOB, prepare(JOB.source, JOB.seed))
+        pool.equip(JOB)
         assert pool.submit(JOB).result().training.epochs.tolist() == [2, 2]
     finally:
         pool.close()
