@@ -44,7 +44,7 @@ def rerun(result: Result, number: int) -> Rerun:
     """Train one finished trial again, alone, and compare its curves with the recorded ones."""
     configuration = _configuration(result, number)
     spec = result.spec
-    data = prepare(spec.source(), spec.study.seed)
+    data = prepare(spec.source(), spec.study.seed, spec.splits)
     now = curves_of(train([configuration], data, spec.settings(), spec.study.seed))
     before = result.curves[result.curves["number"] == number].reset_index(drop=True)
     same_length = len(now) == len(before)
@@ -72,13 +72,14 @@ class Saved:
     """An estimator in a file."""
 
     file: str
-    trial: int
+    trial: int | None
     samples: int
 
     def sentence(self) -> str:
         """The outcome in words, with the line that loads it."""
+        what = "the recommended default settings" if self.trial is None else f"trial {self.trial}"
         return (
-            f"{self.file}: trial {self.trial}, trained on {self.samples} samples (all but the test part)\n"
+            f"{self.file}: {what}, trained on {self.samples} samples (all but the test part)\n"
             f'load it with: joblib.load("{self.file}").predict(X)'
         )
 
@@ -90,7 +91,7 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
     from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 
     chosen = result.configuration if number is None else _configuration(result, number)
-    trial = result.chosen["number"] if number is None else number
+    trial = result.chosen.get("number") if number is None else number
     spec, settings = result.spec, result.spec.settings()
     table = split_off_test(spec.source(), spec.study.seed)
     kind = NetworkClassifier if table.task == "classification" else NetworkRegressor
@@ -107,8 +108,9 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
         seed=spec.study.seed,
     ).fit(table.features, table.target)
     if estimator.diverged_:
+        what = "the recommended default" if trial is None else f"trial {trial}"
         raise CheckFailed(
-            f"trial {trial} of {result.folder}: diverged when it was trained on {len(table.target)} samples: nothing "
+            f"{what} of {result.folder}: diverged when it was trained on {len(table.target)} samples: nothing "
             "is saved; choose a trial with a lower learning rate: --trial NUMBER"
         )
     try:
@@ -116,4 +118,4 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
             joblib.dump(estimator, beside)
     except OSError as error:
         raise UsageError(f"{output}: cannot be written: {error.strerror}: choose another place") from error
-    return Saved(str(output), int(trial), len(table.target))
+    return Saved(str(output), None if trial is None else int(trial), len(table.target))

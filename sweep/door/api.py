@@ -13,7 +13,7 @@ from sweep.door.folder import RunFolder
 from sweep.door.studies import Study, find_all, folder_of, folders_of, resolve, resolve_all
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.splits import Data, DataSource, named, prepare
+from sweep.learning.splits import Data, DataSource, named, prepare, samples
 from sweep.learning.training import Settings
 from sweep.learning.training import train as train_population
 from sweep.search import fitting
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sweep.parity.lines import Lines
     from sweep.results.answer import Answer
+    from sweep.results.recommendation import Recommendation
     from sweep.results.statistics import Finding
     from sweep.results.verdicts import Verdict
     from sweep.search.storage import OpenStorage
@@ -65,11 +66,12 @@ class Result:
         return self.answer.curves
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables by its name: trials, curves, finalists, finalist_curves."""
+        """One of the tables by its name: trials, curves, race, finalists, finalist_curves."""
         from sweep.results import judged, tables
 
         readers: dict[str, Callable[[Path, Any], pd.DataFrame]] = {
-            "trials": tables.read, "curves": tables.read, "finalists": judged.read, "finalist_curves": judged.read,
+            "trials": tables.read, "curves": tables.read, "race": judged.read, "finalists": judged.read,
+            "finalist_curves": judged.read,
         }  # fmt: skip
         if name not in readers:
             raise UsageError(f"--table: {unknown('table', name, readers)}")
@@ -103,13 +105,21 @@ class Result:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """The row of the trial to use: the leader's, if there is a verdict, else the best."""
+        """The row of the configuration to use: what is recommended, if there is a verdict, else the best trial.
+
+        A recommended default that no trial has had is without a number.
+        """
         row = self.answer.chosen
         return {} if row is None else dict(row.dropna().to_dict())
 
     @property
+    def recommendation(self) -> Recommendation | None:
+        """What to use, how good it is, and whether tuning has paid; None while there is no verdict."""
+        return self.answer.recommendation
+
+    @property
     def configuration(self) -> Configuration:
-        """The chosen trial's configuration."""
+        """The configuration to use."""
         chosen = self.chosen
         if not chosen:
             raise UsageError(f"{self.folder}: no trial is complete: run more trials, or lower the learning rates")
@@ -232,7 +242,7 @@ def run(
     pool = open_pool(backend, workers, scheduler, warn)
     finished = False
     try:
-        data = usable_data(spec)  # what cannot be used is found before anything is written
+        spec, data = usable(spec)  # what cannot be used is found before anything is written
         if not fresh:
             spec = folder.check(spec)
         _run(spec, folder, data, pool, Wishes(fresh, timeout, notify, stopping, warn))
@@ -242,11 +252,12 @@ def run(
     return Result(folder.path, spec)
 
 
-def usable_data(spec: Spec) -> Data:
-    """The data of a study; raises a `SweepError` if they cannot be used, or training on them does not fit."""
-    data = prepare(spec.source(), spec.study.seed)
+def usable(spec: Spec) -> tuple[Spec, Data]:
+    """The study as it suits its data, and these; raises a `SweepError` if they cannot be used, or it does not fit."""
+    spec = spec.suited(samples(spec.source()))
+    data = prepare(spec.source(), spec.study.seed, spec.splits)
     fitting.check(spec, data)
-    return data
+    return spec, data
 
 
 @dataclass(frozen=True)
@@ -305,7 +316,7 @@ def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) 
 
         hooks = Hooks(tables.record, notify, wishes.stopping, wishes.warn)
         loop = StudyLoop(spec, study, storage, pool, hooks)
-        pool.equip(loop.job([]), data)
+        pool.equip(loop.job([]))
         progress = loop.run(wishes.timeout)
         if wishes.stopping():
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from statistics import median
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sweep.bench.answer.contenders import CONTENDERS
+from sweep.bench.answer.summary import POINT, POINTS, Beside
 from sweep.bench.kernel import Kernel
 from sweep.bench.quality import OURS, PRUNED, Difference
 from sweep.bench.result import Bench
@@ -27,7 +30,7 @@ WORDS = {
     "lasting": "the same, but none stops",
     "saturating": "saturating (squared gradients below 1e-38)",
 }
-LEFT = ("", "sampler", "how", "held", "data", "search")  # columns of words
+LEFT = ("", "sampler", "how", "held", "data", "search", "sets", "beside")  # columns of words
 PRUNING = {f"{OURS}, {name}" for name in PRUNED}
 BUSY = 0.5  # processes that wanted a core, in the mean: above it the machine was not quiet
 ROUGH = "--quick: few rounds, so rough; "
@@ -35,7 +38,10 @@ ROUGH = "--quick: few rounds, so rough; "
 
 def shown(bench: Bench) -> Group:
     """The whole report."""
-    parts = (_machine, _kernels, _curves, _peers, _asks, _parents, _wholes, _longs, _found, _pruned, _targets, _end)
+    parts = (
+        _machine, _kernels, _curves, _peers, _asks, _parents, _wholes, _longs, _found, _pruned, _answers, _levels,
+        _targets, _end,
+    )  # fmt: skip
     return Group(*(line for part in parts for line in part(bench)))
 
 
@@ -195,6 +201,41 @@ def _percent(difference: Difference | None) -> str:
     return f"{mean:+.1f} % ({low:+.1f} to {high:+.1f})"
 
 
+def _answers(bench: Bench) -> Iterator[RenderableType]:
+    compared = bench.answered.compared if bench.answered else []
+    for title, field, end, over in (
+        ("What is recommended: our true loss beside another's (below 0: ours is better)", "loss", " %", (5, 10)),
+        ("The same for the error, in percentage points", "error", "", (100 * POINT, 100 * POINTS)),
+    ):
+        rows = [[c.group, c.contender, str(c.studies), *_beside(getattr(c, field), end)] for c in compared]
+        header = ["sets", "beside", "studies", "mean, 95 % interval", "worst", *(f"over +{n:g}{end}" for n in over)]
+        yield from _part(title, header, rows)
+    if compared:
+        yield Text("  over: the share of studies in which ours is worse by more", "dim")
+
+
+def _beside(found: Beside, end: str) -> list[str]:
+    mean, low, high, worst = (100 * part for part in (found.mean, found.low, found.high, found.worst))
+    digits = 1 if end else 2
+    spread = f"{mean:+,.{digits}f}{end} ({low:+,.{digits}f} to {high:+,.{digits}f})"
+    often = (f"{100 * share:.0f} %" for share in (found.worse, found.much_worse))
+    return [spread, f"{worst:+,.{digits}f}{end}", *often]
+
+
+def _levels(bench: Bench) -> Iterator[RenderableType]:
+    found = {(level.contender, level.data): level for level in (bench.answered.levels if bench.answered else [])}
+    sets = list(dict.fromkeys(data for _, data in found))
+    rows = []
+    for name in CONTENDERS if sets else ():
+        own = [found[name, data] for data in sets]
+        rows.append([name, *(_number(level.loss) for level in own), f"{median(level.seconds for level in own):.1f}"])
+    header = ["", *(name.replace("_", "\n") for name in sets), "s"]
+    yield from _part("True loss, median over the seeds", header, rows)
+    if bench.answered:
+        yield Text("  s: processor time of a study on one core, median over the data sets", style="dim")
+        yield Text(f"  each study is kept in {bench.answered.folder}", style="dim")
+
+
 def _targets(bench: Bench) -> Iterator[RenderableType]:
     rows = [
         [
@@ -235,6 +276,7 @@ def data(bench: Bench) -> dict[str, Any]:
         "help_seconds": bench.help_seconds,
         "long": {long.sampler: asdict(long)["stretches"] for long in bench.longs},
         "quality": [asdict(found) for found in bench.found],
+        "answer": asdict(bench.answered) if bench.answered else {},
         "targets": [_target_data(target) for target in targets(bench)],
     }
 

@@ -107,11 +107,11 @@ def run(
 
 
 def _dry_run(found: Found, workers: int | None, as_json: bool) -> None:
-    from sweep.door import terminal
+    from sweep.door import api, terminal
     from sweep.search import planning
     from sweep.search.workers import workers_to_start
 
-    plans = [planning.make(spec, workers_to_start(workers)) for spec in found.studies.values()]
+    plans = [planning.make(api.usable(spec)[0], workers_to_start(workers)) for spec in found.studies.values()]
     if as_json:
         data = [asdict(plan) for plan in plans]
         _say_json({"schema": 1, "study": found.name, "variants": data} if found.in_variants else data[0])
@@ -169,7 +169,7 @@ def show(study: Study, runs: Runs = HERE, as_json: AsJson = False) -> None:
 def export(
     study: Study,
     file: Annotated[Path, typer.Argument(help="ends in .csv, .parquet, .feather, .json or .xlsx")],
-    table: Annotated[str, typer.Option(help="trials, curves, finalists or finalist_curves")] = "trials",
+    table: Annotated[str, typer.Option(help="trials, curves, race, finalists or finalist_curves")] = "trials",
     runs: Runs = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -312,7 +312,9 @@ def bench(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--only", metavar="PART", help="kernel, curve, peers, asks, parent, whole, long or quality; may be repeated"
+            "--only",
+            metavar="PART",
+            help="answer, kernel, curve, peers, asks, parent, whole, long, quality; repeatable",
         ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="few rounds and short studies: rough numbers, soon")] = False,

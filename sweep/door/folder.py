@@ -5,7 +5,9 @@
 ``journal.log``           the Optuna journal, unless the study has another storage
 ``trials.parquet``        one row a trial
 ``curves.parquet``        one row a trial, replicate and epoch
+``race.parquet``          one row a candidate and fresh split
 ``finalists.parquet``     one row a finalist and fresh seed; and ``finalist_curves.parquet``
+``baselines.parquet``     one row a model of scikit-learn and fresh seed
 ``recipe.json``           versions, machine, seeds, the data's fingerprint
 ``report.html``           when it was asked for, with ``report.md``
 ``.lock``                 held by the process that runs the study; free again when it dies
@@ -28,7 +30,7 @@ from sweep.results.files import replacing
 from sweep.search import spec as specs
 from sweep.search.spec import Spec
 
-FREE = ("study.trials", "study.question", "verdict")  # what a study may change without becoming another one
+FREE = ("study.trials", "study.question", "race", "verdict")  # what a study may change without becoming another one
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,23 @@
-"""What a run does when its trials are done: it trains the finalists, and tells the dashboard what was found."""
+"""What a run does when its trials are done: the race, the finalists, and what the dashboard is told of it."""
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from sweep.learning.baselines import baselines
 from sweep.learning.splits import prepare
 from sweep.results import judged, note
 from sweep.results.answer import Answer
 from sweep.search import finalists
-from sweep.search.finalists import Finalist, Score
+from sweep.search.finalists import Finalist, Score, Stage
 from sweep.search.records import Progress
-from sweep.search.space import parameters_of
 from sweep.search.spec import Spec
 from sweep.search.storage import OpenStorage
 from sweep.search.study import Hooks
@@ -23,41 +27,69 @@ if TYPE_CHECKING:
     import optuna
 
 WRITE_EVERY = 2.0  # seconds: each time the whole tables are written
+BASELINE_SEEDS = 5  # a linear model hardly depends on the seed, and takes its time on large data
 HEADING = "# sweep\n"  # what stands above it in a note is a person's, and stays
 TOLD = "sweep:told"  # the study's attribute that says what was told last
 
 
 def judge(spec: Spec, folder: Path, pool: Pool, progress: Progress, hooks: Hooks) -> None:
-    """Train the finalists that have no score yet, and record them as they come, every few seconds."""
-    answer = Answer(folder, spec)
-    missing = judged.missing(folder, chosen(answer), spec.verdict.seeds)
-    progress.to_judge = sum(map(len, missing.values()))
-    rows = spec.settings().population(prepare(spec.source(), spec.study.seed))
-    waiting: list[Score] = []
-    written = time.monotonic()
+    """Run the race to its end, train the finalists, then what they are compared with; record all as it comes."""
+    if not spec.verdict.seeds:
+        return
+    judging = _Judging(spec, folder, pool, progress, hooks)
     try:
-        for scores in finalists.train(spec, pool, missing, hooks.stopping, rows):
-            waiting += scores
-            if time.monotonic() - written >= WRITE_EVERY:
-                taken, waiting = waiting, []
-                judged.add(folder, taken)
-                written = time.monotonic()
-            progress.judged += len(scores)
-            hooks.notify(progress)
+        while (race := Answer(folder, spec).race).missing:
+            if not judging.train(race.missing, "race"):
+                return
+        finalists = judged.missing(folder, Answer(folder, spec).finalists, spec.verdict.seeds)
+        if judging.train(finalists, "finalists") and Answer(folder, spec).leading:
+            add_baselines(spec, folder)
     except Lost as error:
         hooks.warn(f"the finalists are not judged to the end: {error}: run again with fewer --workers")
-    finally:
-        judged.add(folder, waiting)
 
 
-def chosen(answer: Answer) -> list[Finalist]:
-    """The best trial of each leading arm, and the arm's default."""
-    space, rows = answer.spec.space(), answer.trials.set_index("number")
-    tuned = [
-        Finalist(arm, number, space.configuration(parameters_of(rows.loc[number].dropna().to_dict())))
-        for arm, number in answer.leading.items()
-    ]
-    return finalists.with_defaults(space, tuned)
+@dataclass
+class _Judging:
+    """The training of candidates and finalists, written into the tables every few seconds."""
+
+    spec: Spec
+    folder: Path
+    pool: Pool
+    progress: Progress
+    hooks: Hooks
+
+    def train(self, missing: Mapping[int, Sequence[Finalist]], stage: Stage) -> bool:
+        """Train those who have no score yet; say whether all of them have one now."""
+        self.progress.stage, self.progress.judged = stage, 0
+        self.progress.to_judge = sum(map(len, missing.values()))
+        rows = self.spec.settings().population(prepare(self.spec.source(), self.spec.study.seed, self.spec.splits))
+        waiting: list[Score] = []
+        written = time.monotonic()
+        try:
+            for scores in finalists.train(self.spec, self.pool, missing, self.hooks.stopping, rows, stage):
+                waiting += scores
+                if time.monotonic() - written >= WRITE_EVERY:
+                    taken, waiting = waiting, []
+                    judged.add(self.folder, taken, stage)
+                    written = time.monotonic()
+                self.progress.judged += len(scores)
+                self.hooks.notify(self.progress)
+        finally:
+            judged.add(self.folder, waiting, stage)
+        return self.progress.judged == self.progress.to_judge
+
+
+def add_baselines(spec: Spec, folder: Path) -> None:
+    """Train scikit-learn's models on the parts of the first fresh seeds, unless they have been."""
+    known = judged.read_baselines(folder)
+    wanted = range(min(spec.verdict.seeds, BASELINE_SEEDS))
+    if set(wanted) <= set(known["replicate"]):
+        return
+    rows = []
+    for replicate in wanted:
+        work = finalists.job(spec, replicate, [])
+        rows += [asdict(each) | {"replicate": replicate} for each in baselines(prepare(work.source, work.seed))]
+    judged.write_baselines(folder, pd.DataFrame(rows))
 
 
 class Story:

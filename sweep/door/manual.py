@@ -7,7 +7,7 @@ What was done by hand comes out as a `piecewise` schedule, which repeats it to t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -112,7 +112,7 @@ def steer(spec: Spec, configuration: Configuration, ask: Callable[[str], str], s
     ask, say : callables
         To ask the person (raise EOFError: go on to the end without asking) and to show something.
     """
-    settings = spec.settings()
+    settings = replace(spec.settings(), splits=1)  # the first one
     if settings.replicates != 1:
         raise UsageError("manual: study.replicates must be 1: a person can steer one training at a time")
     session = Session(configuration.learning_rate, settings.epochs, _until_end(ask), say)
@@ -169,4 +169,4 @@ def epilogue(session: Session, configuration: Configuration) -> str:
     end = (
         f"{len(session.losses) - 1} epochs, validation loss {session.losses[-1]:.4g}, lowest {min(session.losses):.4g}"
     )
-    return f"{end}\nThe same in a study file:\n\n{tomli_w.dumps({'search': search})}"
+    return f"{end}\nThe same in a study file, with splits = 1 under [study]:\n\n{tomli_w.dumps({'search': search})}"

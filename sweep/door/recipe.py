@@ -31,7 +31,11 @@ def write(folder: Path, spec: Spec, data: Data) -> None:
         "machine": {key: value for key, value in asdict(describe(PACKAGES)).items() if key != "load"},
         "seed": spec.study.seed,
         "fresh_seeds": [fresh_seed(spec, replicate) for replicate in range(spec.verdict.seeds)],
-        "data": {"fingerprint": data.fingerprint, "samples": [len(data.train), len(data.validation), len(data.test)]},
+        "data": {
+            "fingerprint": data.fingerprint,
+            "task": data.task,
+            "samples": [len(data.train), len(data.validation), len(data.test)],
+        },
     }
     try:
         with replacing(folder / RECIPE) as beside:

@@ -77,7 +77,7 @@ def _parts(study: str, options: dict[str, Any], console: Console, *, quiet: bool
     found = api.find_all(study, **{key: options.pop(key) for key in WISHES})
     if found.in_variants:  # hours may pass before it is the last one's turn
         for spec in found.studies.values():
-            api.usable_data(spec)
+            api.usable(spec)
     started, left = time.monotonic(), list(found.studies)
     for place, (command, spec) in enumerate(found.studies.items(), start=1):
         if stopping():

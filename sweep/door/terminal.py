@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from sweep.search.records import Progress
 
 LIBRARY_NAMES = {"torch": "PyTorch", "keras": "Keras 3", "optax": "Optax"}
-TABLES = ("trials", "curves", "finalists", "finalist_curves")
+TABLES = ("trials", "curves", "race", "finalists", "finalist_curves")
+STAGES = {"race": "the race on fresh splits", "finalists": "finalists on fresh seeds"}
 PLAIN_SECONDS = 5.0  # between two progress lines when stderr is not a terminal
 
 
@@ -62,9 +63,8 @@ class LiveLine:
 def progress_line(progress: Progress) -> str:
     """One line: done of total, trials a second, best so far with its arm, diverged, time left; then the finalists."""
     if progress.to_judge:
-        return (
-            f"{progress.done}/{progress.total} trials  finalists {progress.judged}/{progress.to_judge} on fresh seeds"
-        )
+        stage = STAGES.get(progress.stage, progress.stage)
+        return f"{progress.done}/{progress.total} trials  {stage}: {progress.judged}/{progress.to_judge} trainings"
     parts = [f"{progress.done}/{progress.total} trials"]
     rate = progress.rate
     if rate is not None:
@@ -114,6 +114,7 @@ def summary_data(result: Result) -> dict[str, Any]:
         "objective": result.spec.study.objective,
         "best": _plain(result.best),
         "chosen": _plain(result.chosen),
+        "recommendation": verdict.recommendation(result.answer),
         "verdict": verdict.data(result.answer),
         "tuning": verdict.tuning(result.answer),
         "importance": verdict.importance(result.answer),
@@ -140,13 +141,14 @@ def _plain(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def summary(result: Result, command: str, *, elsewhere: bool = False) -> Group:
-    """The summary: the verdict, the best configuration, the arms, the findings, the tables, what to do next.
+    """The summary: the recommendation, the verdict, the arms, the findings, the tables, what to do next.
 
-    With `elsewhere`, also the lines of code that make the best configuration in other libraries.
+    With `elsewhere`, also the lines of code that make the recommended configuration in other libraries.
     """
     from sweep.door import verdict
 
-    found = [*_headline(result), *verdict.shown(result.answer), *_best(result), *_arms(result)]
+    found = [*_headline(result), *verdict.recommended(result.answer), *_best(result)]
+    found += [*verdict.shown(result.answer), *_arms(result)]
     found += [*verdict.worth(result.answer), *_findings(result)]
     if elsewhere and result.best:
         found += _elsewhere(result)
@@ -160,7 +162,8 @@ def _headline(result: Result) -> Iterator[RenderableType]:
     yield Text(f"{study.name}: {study.question}" if study.question else study.name, style="bold")
     counts = [f"{int((trials['state'] == state).sum())} {state}" for state in STATES]
     shown = ", ".join(c for c in counts if not c.startswith("0 "))
-    yield Text(f"{len(trials)} of {study.trials} trials: {shown or 'none yet'}")
+    splits = f", each judged on {result.spec.splits} splits of the data" if result.spec.splits > 1 else ""
+    yield Text(f"{len(trials)} of {study.trials} trials: {shown or 'none yet'}{splits}")
     pruning = result.pruning
     if pruning:
         after = " and ".join(map(str, pruning["rungs"]))
@@ -178,14 +181,17 @@ def _best(result: Result) -> Iterator[RenderableType]:
     if not best:
         yield Text("\nNo trial is complete.")
         return
-    what = "The leader's best trial" if result.verdict else "Best trial"
-    yield Text(f"\n{what}: {best['number']}, {best['optimizer']} x {best['schedule']}", style="bold")
+    if not result.verdict:
+        yield Text(f"\nBest trial: {best['number']}, {best['optimizer']} x {best['schedule']}", style="bold")
     table = _grid()
     label = objective.replace("_", " ")
-    table.add_row(label, number(best["objective"]) + (" (its best epoch)" if result.spec.study.at == "best" else ""))
+    in_search = " (in the search)" if result.verdict else ""
+    if "objective" in best:
+        at = " (its best epoch)" if result.spec.study.at == "best" else ""
+        table.add_row(label, f"{number(best['objective'])}{at}{in_search}")
     other = "validation_error" if objective == "validation_loss" else "validation_loss"
     if other in best:
-        table.add_row(other.replace("_", " "), number(best[other]))
+        table.add_row(other.replace("_", " "), f"{number(best[other])}{in_search}")
     for name, value in constants(result.configuration).items():
         table.add_row(name, number(value))
     yield Padding(table, (0, 0, 0, 2))
@@ -218,7 +224,7 @@ def _arms(result: Result) -> Iterator[RenderableType]:
             row = [_cell(cells.loc[schedule, name], best) for name in optimizers]
             table.add_row(Text(schedule, style="dim"), *row)
     yield Padding(table, (0, 0, 0, 1))
-    yield Text("  * the best of many with one seed, so optimistic: only the verdict is judged.", style="dim")
+    yield Text("  * the best of many on the same samples, so optimistic: only the verdict is judged.", style="dim")
 
 
 def _cell(value: Any, best: float) -> Text:
@@ -238,10 +244,10 @@ def _lines(result: Result) -> tuple[list[Lines], str]:
 
 
 def _elsewhere(result: Result) -> Iterator[RenderableType]:
-    """The best configuration in other libraries; lines are not broken, so that they can be copied."""
+    """The chosen configuration in other libraries; lines are not broken, so that they can be copied."""
     found, missing = _lines(result)
     known = f" ({result.steps} minibatches an epoch)" if found else ""
-    yield Text(f"\nThe best optimizer and schedule elsewhere{known}", style="bold")
+    yield Text(f"\nThis optimizer and schedule elsewhere{known}", style="bold")
     if missing:
         yield Padding(Text(f"not known without the data: {missing}", style="dim"), (0, 0, 0, 2))
     for lines in found:
@@ -281,7 +287,8 @@ def _next(result: Result, command: str, elsewhere: bool) -> Iterator[RenderableT
     table.add_row("curves in the browser", f"python -m sweep dashboard {name}")
     table.add_row("a table as a file", f"python -m sweep export {name} trials.csv")
     if result.best:
-        table.add_row("train it again", f"python -m sweep rerun {name} {result.chosen['number']}")
+        if "number" in result.chosen:
+            table.add_row("train it again", f"python -m sweep rerun {name} {result.chosen['number']}")
         table.add_row("keep it as an estimator", f"python -m sweep fit {name} -o model.joblib")
         if not elsewhere:
             table.add_row("in PyTorch, Keras, Optax", f"python -m sweep show {name}")
@@ -299,8 +306,10 @@ def plan(plan: Plan) -> Group:
     table = _grid()
     table.add_row("arms", f"{plan.arms} (optimizer x schedule)")
     table.add_row("trials", f"{plan.trials}, in generations of {plan.generation}")
-    if plan.finalists:
-        table.add_row("finalists", f"up to {plan.finalists} trainings on fresh seeds, for the verdict")
+    if plan.splits > 1:
+        table.add_row("splits", f"each trial is judged on {plan.splits} splits into training and validation part")
+    if plan.judged:
+        table.add_row("then", f"up to {plan.judged} trainings on fresh splits: the race, and the verdict")
     table.add_row("data", samples)
     table.add_row("network", f"{plan.parameters} parameters")
     table.add_row("workers", f"{plan.workers}, up to {plan.rows} networks stacked in each")

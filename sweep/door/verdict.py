@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.door.numbers import number
+from sweep.results import sentences, wording
 from sweep.results.answer import Answer
 from sweep.results.verdicts import LEVEL, Interval, Verdict
 
 MOST_IMPORTANT = 4
-STYLES = {"better": "green", "equivalent": "cyan", "undecided": "yellow"}
+STYLES = {"better": "green", "equivalent": "cyan", "undecided": "yellow", "worse": "red"}
 
 
 def spread(found: Interval) -> str:
@@ -31,6 +32,47 @@ def spread(found: Interval) -> str:
     return f"{mean} ({low}..{high})"
 
 
+def recommended(answer: Answer) -> Iterator[RenderableType]:
+    """What to use, how good it is, what it is compared with, and whether tuning has paid; nothing without a verdict."""
+    if answer.recommendation is None:
+        return
+    yield Text(f"\n{sentences.recommended(answer)}", style="bold green")
+    yield Text(sentences.paid(answer), style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
+    for name in ("beside", f"is worse by ({wording.plain(answer.score)})", ""):
+        table.add_column(name)
+    for row in sentences.beside(answer):
+        table.add_row(*row)
+    yield Padding(table, (0, 0, 0, 2))
+    for said in (sentences.why(answer), sentences.divergence(answer)):
+        if said:
+            yield Padding(Text(f"{said}.", style="dim"), (0, 0, 0, 2))
+
+
+def recommendation(answer: Answer) -> dict[str, Any] | None:
+    """The recommendation as plain data; None while there is none."""
+    found = answer.recommendation
+    if found is None:
+        return None
+    return {
+        "arm": str(found.arm),
+        "kind": found.kind,
+        "sentence": sentences.recommended(answer),
+        "tuning": found.paid,
+        "tuning_sentence": sentences.paid(answer),
+        "why": sentences.why(answer),
+        "score": asdict(found.score),
+        "error": asdict(found.error),
+        "beside": {name: asdict(difference) for name, difference in found.beside.items()},
+        "best_default": None if found.best_default is None else str(found.best_default),
+        "leader": str(found.leader),
+        "not_told_apart": [str(arm) for arm in found.alike],
+        "diverged": asdict(found.diverged),
+        "trainings": found.trainings,
+        "settings": sentences.settings(answer),
+    }
+
+
 def shown(answer: Answer) -> Iterator[RenderableType]:
     """The verdict, the arms that were judged, and what it rests on; or why there is none."""
     verdict = answer.verdict
@@ -41,14 +83,14 @@ def shown(answer: Answer) -> Iterator[RenderableType]:
     yield Padding(_table(answer, verdict), (0, 0, 0, 1))
     score = answer.score.replace("_", " ")
     basis = (
-        f"Mean {score} of each arm's best trial, trained again on {verdict.seeds} fresh paired seeds; "
+        f"Mean {score} of one configuration of each arm, trained again on {verdict.seeds} fresh paired seeds; "
         f"{100 * LEVEL:.0f} % intervals; a difference below {number(verdict.delta)} is none; "
         "~N more: so many seeds more would probably decide it."
     )
     yield Padding(Text(basis, style="dim"), (0, 0, 0, 2))
-    if answer.optimism is not None:
-        seen = verdict.scores[verdict.leader].mean - answer.optimism.mean
-        said = f"The search has seen {number(seen)} of the leader: {score} is {spread(answer.optimism)} beside it."
+    if answer.optimism is not None and answer.choice is not None:
+        seen = verdict.scores[answer.choice.recommended].mean - answer.optimism.mean
+        said = f"The search has seen {number(seen)} of it: {score} is {spread(answer.optimism)} beside that."
         yield Padding(Text(said), (0, 0, 0, 2))
 
 

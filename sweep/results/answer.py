@@ -18,11 +18,17 @@ import pandas as pd
 from sweep.errors import UsageError
 from sweep.learning.hyper import Array
 from sweep.results import judged, statistics, tables, tuning, worth
+from sweep.results.choice import Choice, Who, choose
 from sweep.results.probability import probability_best
+from sweep.results.racing import Racing, resolution
+from sweep.results.recommendation import Recommendation
 from sweep.results.statistics import Finding
 from sweep.results.tuning import TuningCurve
 from sweep.results.verdicts import Interval, Verdict, interval, judge
-from sweep.search.space import Arm
+from sweep.search import race as search_race
+from sweep.search.defaults import constants_to_set, default, default_parameters
+from sweep.search.finalists import DEFAULT, Finalist
+from sweep.search.space import Arm, parameters_of
 from sweep.search.spec import Spec
 
 RECIPE = "recipe.json"
@@ -54,8 +60,24 @@ class Answer:
         return tables.read(self.folder, "curves")
 
     @cached_property
+    def race(self) -> Racing:
+        """How the race stands."""
+        return Racing(self.spec, self.trials, judged.read(self.folder, "race"), self.tie, self.start)
+
+    @property
+    def classes(self) -> bool | None:
+        """Whether the targets are classes; None if the run has not noted that."""
+        task = self.recipe.get("data", {}).get("task")
+        return None if task is None else bool(task == "classification")
+
+    @property
+    def tie(self) -> float:
+        """Objectives not above it tie: less than one validation sample at even odds, if the targets are classes."""
+        return resolution(self.recipe["data"]["samples"][1] * self.spec.splits) if self.classes else 0.0
+
+    @cached_property
     def judged(self) -> pd.DataFrame:
-        """The finalists that count now, one row each and seed: the best trial of each leading arm, and its default."""
+        """The finalists that count now, one row each and seed: the best tuned one of each leading arm, its default."""
         every = judged.read(self.folder, "finalists")
         return every[self._current(every)].reset_index(drop=True)
 
@@ -66,18 +88,36 @@ class Answer:
         return every[self._current(every)].reset_index(drop=True)
 
     def _current(self, every: pd.DataFrame) -> pd.Series:
-        """Which rows are those of the leading arms' best trials, or of their defaults."""
+        """Which rows are those of the leading arms' tuned configurations, or of their defaults."""
         best = {(arm.optimizer, arm.schedule): number for arm, number in self.leading.items()}
         number = pd.Series([best.get(pair, -2) for pair in zip(every["optimizer"], every["schedule"], strict=True)])
         number.index = every.index
         known = (every["number"] == number).fillna(False).astype(bool)
         wanted = every["replicate"] < self.spec.verdict.seeds
-        return wanted & (known | ((every["kind"] == "default") & (number >= 0)))
+        return wanted & (known | ((every["kind"] == "default") & (number >= DEFAULT)))
 
     @cached_property
     def leading(self) -> dict[Arm, int]:
-        """The arms to be judged, with the number of the best trial of each."""
-        return leading(self.trials, self.spec.verdict.arms)
+        """The arms to be judged, with the number of each one's tuned finalist (-1: it has but its default).
+
+        Of a run that has had no race: the arms with the best trials, and these. None while a race goes on.
+        """
+        if self.race.begun or not self.race.missing:
+            return {arm: DEFAULT if best is None else best.number for arm, best in self.race.leading.items()}
+        best = statistics.arms(self.trials).dropna(subset="objective").head(self.spec.verdict.arms)
+        pairs = zip(best["optimizer"], best["schedule"], best["number"], strict=True)
+        return {Arm(optimizer, schedule): int(number) for optimizer, schedule, number in pairs}
+
+    @property
+    def finalists(self) -> list[Finalist]:
+        """Who is trained with fresh seeds and tested."""
+        space, rows = self.spec.space(), self.trials.set_index("number")
+        tuned = [
+            Finalist(arm, number, space.configuration(parameters_of(rows.loc[number].dropna().to_dict())))
+            for arm, number in self.leading.items()
+            if number != DEFAULT
+        ]
+        return [*tuned, *(Finalist(arm, DEFAULT, default(space, arm)) for arm in self.leading)]
 
     @cached_property
     def opened(self) -> int:
@@ -91,22 +131,49 @@ class Answer:
         return self.spec.study.objective.replace("validation", part)
 
     @cached_property
-    def scores(self) -> dict[Arm, Array]:
-        """The paired scores of the tuned finalists, each of shape ``(seeds,)``; empty unless all are there."""
-        wide = self._paired("tuned")
-        return {arm: wide[arm].to_numpy() for arm in wide} if len(wide) > 1 else {}
+    def choice(self) -> Choice | None:
+        """Who represents each arm, who leads and who is recommended; None: the finalists have not been trained."""
+        found = self.paired("objective", "diverged")
+        if not found or len(next(iter(found.values()))) < 2:
+            return None
+        by_name = {(each.arm, each.kind): each for each in self.finalists}
+        finalists = [by_name[who] for who in found]
+        before, failed = self.race.both(finalists, self.race.common(finalists))
+        last = np.array(list(found.values()))
+        scores = np.concatenate([before, last[..., 0]], axis=1)
+        diverged = np.concatenate([failed, last[..., 1] > 0], axis=1)
+        risk = search_race.risks(scores, diverged, self.race.diverging(finalists), self.race.ceiling)
+        constants = {arm: constants_to_set(self.spec.space(), arm) for arm in self.leading}
+        return choose(dict(zip(found, scores, strict=True)), dict(zip(found, risk.tolist(), strict=True)), constants)
 
-    def _paired(self, kind: str) -> pd.DataFrame:
-        """The scores of all leading arms, a column each, in the replicates in which all have a finite one."""
-        rows = self.judged[(self.judged["kind"] == kind) & np.isfinite(self.judged["score"])]
-        arms = [Arm(*pair) for pair in zip(rows["optimizer"], rows["schedule"], strict=True)]
-        wide = rows.assign(arm=arms).pivot(index="replicate", columns="arm", values="score")
-        return wide.reindex(columns=list(self.leading)).dropna()
+    @cached_property
+    def scores(self) -> dict[Arm, Array]:
+        """The paired scores of the arms' representatives, each of shape ``(seeds,)``; empty unless all are there."""
+        found = self.paired("score")
+        if self.choice is None or len(next(iter(found.values()), ())) < 2:
+            return {}
+        return {arm: found[arm, self.choice.representatives[arm]][:, 0] for arm in self.leading}
+
+    def paired(self, *columns: str) -> dict[Who, Array]:
+        """Columns of all finalists, each of shape ``(seeds, columns)``, for the seeds with which all are finite."""
+        rows = self.judged.assign(diverged=(self.judged["state"] == "diverged").astype(float))
+        own = {
+            (Arm(*pair[:2]), pair[2]): group.set_index("replicate")[list(columns)]
+            for pair, group in rows.groupby(["optimizer", "schedule", "kind"])
+        }
+        wanted = [(each.arm, each.kind) for each in self.finalists]
+        if not wanted or any(who not in own for who in wanted):
+            return {}
+        wide = pd.concat([own[who] for who in wanted], axis=1, keys=range(len(wanted)))
+        wide = wide[np.isfinite(wide.to_numpy(float)).all(axis=1)].sort_index()
+        return {who: wide[place].to_numpy(float) for place, who in enumerate(wanted)}
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """The verdict, if the finalists have been trained."""
-        return judge(self.scores, self.spec.verdict.delta) if self.scores else None
+        if not self.scores or self.choice is None:
+            return None
+        return judge(self.scores, self.spec.verdict.delta, self.choice.leader)
 
     @property
     def why_no_verdict(self) -> str:
@@ -115,33 +182,66 @@ class Answer:
             return ""
         if self.spec.verdict.seeds < 2:
             return "the study asks for none: set seeds to 2 or more under [verdict]"
-        if not self.leading:
+        if not self.race.candidates:
             return "no trial is complete"
+        if not self.leading:
+            return "the race goes on"
         if not np.isfinite(self.judged["score"]).all():
             return "a finalist's score is not a finite number: look for outliers in the data"
         return "the finalists are trained when all trials are done"
 
+    @cached_property
+    def recommendation(self) -> Recommendation | None:
+        """What to use and what it is worth, if there is a verdict."""
+        if self.verdict is None or self.choice is None:
+            return None
+        known = judged.read_baselines(self.folder)
+        return Recommendation.of(self, self.choice, known)
+
     @property
+    def best(self) -> pd.Series | None:
+        """The row of the complete trial with the lowest objective: the luckiest."""
+        return statistics.best_trial(self.trials)
+
+    @cached_property
     def chosen(self) -> pd.Series | None:
-        """The row of the trial to use: the leader's, if there is a verdict, else the best; None if none is complete."""
-        if not self.verdict:
-            return statistics.best_trial(self.trials)
-        return self.trials[self.trials["number"] == self.leading[self.verdict.leader]].iloc[0]
+        """The row of the configuration to use: what is recommended, or while nothing is, the best trial.
+
+        A default configuration that no trial has had is a row without a number. None if no trial is complete.
+        """
+        if not self.verdict or self.choice is None:
+            return self.best
+        arm = self.choice.recommended
+        if self.choice.kind == "tuned":
+            return self.trials[self.trials["number"] == self.leading[arm]].iloc[0]
+        return self._default_row(arm)
+
+    def _default_row(self, arm: Arm) -> pd.Series:
+        """The trial that had the arm's default configuration, or a row like that of a trial, without a number."""
+        space = self.spec.space()
+        wanted = default_parameters(space, arm)
+        own = self.trials[(self.trials["optimizer"] == arm.optimizer) & (self.trials["schedule"] == arm.schedule)]
+        for _, row in own.iterrows():
+            had = parameters_of(row.dropna().to_dict())
+            if row["state"] == "complete" and all(had.get(name) == value for name, value in wanted.items()):
+                return row
+        record = space.configuration(wanted).record() | {"optimizer": arm.optimizer, "schedule": arm.schedule}
+        row = pd.Series(record, dtype=object).reindex(self.trials.columns)
+        return row.rename("default")
 
     @cached_property
     def gains(self) -> dict[Arm, Interval]:
         """What tuning has gained: the score of each arm's default configuration less that of its tuned one."""
-        gained = (self._paired("default") - self._paired("tuned")).dropna()
-        return {arm: interval(gained[arm].to_numpy()) for arm in gained} if len(gained) > 1 else {}
+        found = self.paired("score")
+        arms = [arm for arm in self.leading if (arm, "tuned") in found and len(found[arm, "tuned"]) > 1]
+        return {arm: interval((found[arm, "default"] - found[arm, "tuned"])[:, 0]) for arm in arms}
 
     @cached_property
     def optimism(self) -> Interval | None:
-        """By how much the leader's score is above the objective that the search has seen of it."""
-        if not self.verdict:
+        """By how much the score of what is recommended is above the objective that the search has seen of it."""
+        if not self.verdict or self.choice is None or self.chosen is None or pd.isna(self.chosen["objective"]):
             return None
-        number = self.leading[self.verdict.leader]
-        seen = float(self.trials.set_index("number").loc[number, "objective"])
-        return self.verdict.scores[self.verdict.leader] - seen
+        return self.verdict.scores[self.choice.recommended] - float(self.chosen["objective"])
 
     @cached_property
     def tuning(self) -> dict[Arm, TuningCurve]:
@@ -207,7 +307,9 @@ class Answer:
         for more in (sensitivity, near):
             found = found.merge(more.drop(columns="trials"), on=keys, how="left")
         found = found.merge(self._judged_arms(), on="arm", how="left")
-        return found.sort_values(["score", "objective", "arm"], ignore_index=True)
+        found["behind"] = found["verdict"] != LEADER  # it was chosen by other numbers, and need not have the best score
+        found = found.sort_values(["behind", "score", "objective", "arm"], ignore_index=True)
+        return found.drop(columns="behind")
 
     def _judged_arms(self) -> pd.DataFrame:
         names = ["score", "difference", "wins", "gain"]
@@ -228,10 +330,18 @@ class Answer:
         found = spread("score", self.verdict.scores[arm])
         return found | (spread("gain", self.gains[arm]) if arm in self.gains else {})
 
+    @property
+    def what(self) -> str:
+        """What the configuration to use is called."""
+        return "the recommended configuration" if self.verdict else "the best trial"
+
     @cached_property
     def findings(self) -> list[Finding]:
         """What to know before believing the result."""
-        found = statistics.findings(self.trials, self.curves, self.spec.space())
+        found = statistics.findings(self.trials, self.curves, self.spec.space(), self.chosen, self.what)
+        found += statistics.ties(self.trials, self.tie)
+        if self.recommendation:
+            found += self.recommendation.findings()
         if self.verdict:
             found += [*statistics.judged_in_part(self.verdict, self.spec.verdict.seeds)]
             found += [*statistics.not_told_apart(self.verdict)]
@@ -243,13 +353,6 @@ class Answer:
         file = self.folder / RECIPE
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         return found
-
-
-def leading(trials: pd.DataFrame, most: int) -> dict[Arm, int]:
-    """The arms with the lowest best objectives, at most so many, with the number of the best trial of each."""
-    rows = statistics.arms(trials).dropna(subset="objective").head(most)
-    pairs = zip(rows["optimizer"], rows["schedule"], strict=True)
-    return {Arm(*pair): int(number) for pair, number in zip(pairs, rows["number"], strict=True)}
 
 
 def spread(name: str, found: Interval) -> dict[str, float]:

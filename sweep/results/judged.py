@@ -1,4 +1,4 @@
-"""The tables `finalists` and `finalist_curves`: what the finalists reached with each fresh seed.
+"""The tables `race`, `finalists` and `finalist_curves`: what candidates and finalists reached with each fresh seed.
 
 ``finalists``, one row a finalist and seed: `optimizer`, `schedule`, `kind` (tuned: the best trial of its arm, default:
 nothing tuned), `number` (the trial's; null for a default), `replicate` (which fresh seed), `seed`, `state` (complete or
@@ -10,6 +10,8 @@ test part), `objective` (on the fresh validation part), `test_loss`, `test_error
 `curves`.
 
 Rows are only added: they say for which configurations the test part has ever been opened.
+
+``race`` has the columns of ``finalists``, one row a candidate and split (`replicate`); its `score` is the objective.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ import pyarrow.parquet as pq
 from sweep.errors import unwritable
 from sweep.results.files import replacing
 from sweep.results.tables import CURVES, curve_table
-from sweep.search.finalists import DEFAULT, Finalist, Score
+from sweep.search.finalists import DEFAULT, Finalist, Score, Stage
 
-JudgedName = Literal["finalists", "finalist_curves"]
+JudgedName = Literal["race", "finalists", "finalist_curves"]
 
+BASELINES = "baselines.parquet"
 _IDENTITY = {"optimizer": pa.string(), "schedule": pa.string(), "kind": pa.string(), "number": pa.int64()}
 FINALISTS = pa.schema(
     _IDENTITY
@@ -51,9 +54,32 @@ def read(folder: Path, name: JudgedName) -> pd.DataFrame:
     if path.exists():
         table = pq.read_table(path)
     else:
-        table = (FINALISTS if name == "finalists" else FINALIST_CURVES).empty_table()
+        table = (FINALIST_CURVES if name == "finalist_curves" else FINALISTS).empty_table()
     frame: pd.DataFrame = table.to_pandas()
     return frame.astype({"number": "Int64"})
+
+
+def read_baselines(folder: Path) -> pd.DataFrame:
+    """What scikit-learn's models have on the same parts, one row a model and seed; empty if nobody has trained them.
+
+    Columns: `name` (see `sweep.learning.baselines`), `replicate`, `loss`, `error`.
+    """
+    path = folder / BASELINES
+    return pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=["name", "replicate", "loss", "error"])
+
+
+def write_baselines(folder: Path, frame: pd.DataFrame) -> None:
+    """Write them as a whole."""
+    try:
+        with replacing(folder / BASELINES) as beside:
+            frame.to_parquet(beside, index=False)
+    except OSError as error:
+        raise unwritable(folder / BASELINES, error) from error
+
+
+def whose(finalist: Finalist) -> tuple[str, str, int]:
+    """By what a finalist or a candidate is known in the tables: optimizer, schedule, number."""
+    return finalist.arm.optimizer, finalist.arm.schedule, finalist.number
 
 
 def missing(folder: Path, finalists: Sequence[Finalist], seeds: int) -> dict[int, list[Finalist]]:
@@ -61,16 +87,17 @@ def missing(folder: Path, finalists: Sequence[Finalist], seeds: int) -> dict[int
     known = read(folder, "finalists")
     names = zip(known["optimizer"], known["schedule"], known["number"].fillna(DEFAULT), strict=True)
     have = set(zip(names, known["replicate"], strict=True))
-    wanted = {(each.arm.optimizer, each.arm.schedule, each.number): each for each in finalists}
+    wanted = {whose(each): each for each in finalists}
     found = {r: [each for who, each in wanted.items() if (who, r) not in have] for r in range(seeds)}
     return {replicate: those for replicate, those in found.items() if those}
 
 
-def add(folder: Path, scores: Sequence[Score]) -> None:
-    """Add rows to both tables; the curves first, so that whoever has a score has its curves."""
+def add(folder: Path, scores: Sequence[Score], stage: Stage = "finalists") -> None:
+    """Add rows to the tables; the curves of finalists first, so that whoever has a score has its curves."""
     if not scores:
         return
-    for name, rows in (("finalist_curves", _curves(scores)), ("finalists", _rows(scores))):
+    curves = [("finalist_curves", _curves(scores))] if stage == "finalists" else []
+    for name, rows in (*curves, (stage, _rows(scores))):
         path = folder / f"{name}.parquet"
         try:
             if path.exists():

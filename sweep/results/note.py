@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sweep.results import wording
+from sweep.results import sentences, wording
 from sweep.results.answer import Answer
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ MOST_SIGNS = 3_900  # a note is kept in one cell of a database
 
 
 def text(answer: Answer) -> str:
-    """The note: question, state, verdict, arms, findings, and how to open the report; plain Markdown."""
+    """The note: recommendation, question, state, verdict, arms, findings, how to open the report; plain Markdown."""
     spec = answer.spec
     parts = [
+        recommended(answer),
         escaped(spec.study.question)[:600] if spec.study.question else "",
         wording.state(answer) + ".",
         f"**{escaped(wording.headline(answer))}**",
@@ -29,6 +30,20 @@ def text(answer: Answer) -> str:
         f"The report, with figures and all numbers: `{wording.command(answer, 'report', '--open')}`",
     ]
     return cut([part for part in parts if part], MOST_SIGNS)
+
+
+def recommended(answer: Answer) -> str:
+    """What to use and whether tuning has paid; first, why that is not the best trial of the dashboard."""
+    if answer.recommendation is None:
+        return ""
+    said = [sentences.of_the_dashboard(answer), sentences.recommended(answer).rstrip("."), sentences.paid(answer)]
+    first, use, paid = (escaped(each) for each in said)
+    beside = [
+        f"- {escaped(name)} is worse by {escaped(difference)}: {word}"
+        for name, difference, word in sentences.beside(answer)
+    ]
+    lead = f"**{use}.**" + (f" {first}." if first else "")
+    return "\n".join([lead, paid, "", *beside])
 
 
 def cut(parts: Sequence[str], most: int) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,11 +18,10 @@ from plotly.offline import get_plotlyjs
 
 import sweep
 from sweep.errors import unwritable
-from sweep.results import note, wording
+from sweep.results import note, sentences, wording
 from sweep.results.answer import Answer
 from sweep.results.files import replacing
 from sweep.results.plots import PLOTS, look, words
-from sweep.search.space import parameters_of
 
 HTML, MARKDOWN = "report.html", "report.md"
 SHOWN_ARMS = 12  # rows of the arms' table that are shown at first
@@ -107,7 +107,11 @@ def page(answer: Answer, when: datetime) -> str:
             headline=wording.headline(answer),
             basis=wording.basis(answer),
             trial=trial,
-            constants=_constants(answer),
+            recommended=sentences.recommended(answer) if answer.recommendation else "",
+            paid=sentences.paid(answer),
+            beside=sentences.beside(answer),
+            why=[f"{said}." for said in (sentences.why(answer), sentences.divergence(answer)) if said],
+            constants=sentences.settings(answer),
             commands=_commands(answer, trial),
             arms=wording.arms_table(answer),
             shown_arms=SHOWN_ARMS,
@@ -139,24 +143,17 @@ def _source(name: str) -> str:
 
 
 def _trial(answer: Answer) -> int | None:
-    """The number of the trial to use."""
-    return None if answer.chosen is None else int(answer.chosen["number"])
-
-
-def _constants(answer: Answer) -> dict[str, str]:
-    """Its constants as text."""
-    if answer.chosen is None:
-        return {}
-    configuration = answer.spec.space().configuration(parameters_of(answer.chosen.dropna().to_dict()))
-    return {name: wording.number(value) for name, value in wording.constants(configuration).items()}
+    """The number of the trial to use; None also if no trial had what is recommended."""
+    return None if answer.chosen is None or pd.isna(answer.chosen["number"]) else int(answer.chosen["number"])
 
 
 def _commands(answer: Answer, trial: int | None) -> list[tuple[str, str]]:
     """What to do with the result: words and a command each."""
-    if trial is None:
+    if answer.chosen is None:
         return []
+    again = [] if trial is None else [("train it again", wording.command(answer, "rerun", str(trial)))]
     return [
-        ("train it again", wording.command(answer, "rerun", str(trial))),
+        *again,
         ("keep it as a scikit-learn estimator", wording.command(answer, "fit", "-o", "model.joblib")),
         ("in PyTorch, Keras, Optax", wording.command(answer, "show")),
     ]
@@ -176,6 +173,7 @@ def markdown(answer: Answer, when: datetime) -> str:
     study, parts = answer.spec.study, [f"# {note.escaped(answer.spec.study.name)}"]
     if study.question:
         parts.append(note.escaped(study.question))
+    parts += [note.recommended(answer)]
     parts += [f"**{note.escaped(wording.headline(answer))}**", f"{wording.state(answer)}."]
     parts += ["\n".join(f"- {label}: {note.escaped(said)}." for label, said in wording.basis(answer))]
     if arms := note.arms(answer, SHOWN_ARMS):
@@ -201,7 +199,7 @@ def _reproduce(answer: Answer, when: datetime) -> str:
     """The commands and what the run was made with."""
     trial = _trial(answer)
     lines = [f"python -m sweep run {answer.folder / 'study.toml'} --runs again"]
-    lines += [command for _, command in _commands(answer, trial)[:1]]
+    lines += [command for said, command in _commands(answer, trial) if said == "train it again"]
     recipe = [entry for entry in wording.recipe(answer) if entry[0] != "fresh seeds"]  # they follow from the seed
     made = [f"- {name}: {note.escaped(text)}" for name, text in recipe]
     found = ["```bash\n" + "\n".join(lines) + "\n```", "\n".join(made), f"Written {when:%Y-%m-%d %H:%M} UTC."]

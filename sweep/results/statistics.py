@@ -67,13 +67,35 @@ def share_saved(trials: pd.DataFrame, epochs: int) -> float:
     return float(saved / (spent + saved)) if saved else 0.0
 
 
-def findings(trials: pd.DataFrame, curves: pd.DataFrame, space: Space) -> list[Finding]:
-    """Everything worth a warning."""
-    best = best_trial(trials)
+def findings(
+    trials: pd.DataFrame,
+    curves: pd.DataFrame,
+    space: Space,
+    chosen: pd.Series | None = None,
+    what: str = "the best trial",
+) -> list[Finding]:
+    """Everything worth a warning: of the trials, and of the row that is to be used, which is called `what`.
+
+    Left out, it is the best trial.
+    """
     found = [*_diverged(trials), *_failed(trials)]
-    if best is not None:
-        found += [*_at_edge(best, space), *_never_fired(best, curves, space)]
+    if chosen is None:
+        chosen = best_trial(trials)
+    if chosen is not None and not pd.isna(chosen["number"]):
+        found += [*_at_edge(chosen, space, what), *_never_fired(chosen, curves, space, what)]
     return found
+
+
+def ties(trials: pd.DataFrame, tie: float) -> list[Finding]:
+    """Where several trials have the lowest objective there is, or one below what their validation samples can tell."""
+    complete = trials.loc[trials["state"] == "complete", "objective"]
+    alike = int((complete <= max(tie, complete.min())).sum()) if len(complete) else 0
+    if alike < 2:
+        return []
+    evidence = (
+        f"{alike} trials tie: their validation samples cannot tell objectives below {max(tie, complete.min()):.2g}"
+    )
+    return [Finding("ties", evidence, "fresh splits decide between them: enlarge validation under [data], or splits")]
 
 
 def _diverged(trials: pd.DataFrame) -> Iterator[Finding]:
@@ -96,7 +118,7 @@ def _failed(trials: pd.DataFrame) -> Iterator[Finding]:
         yield Finding("failed", evidence + (", ..." if len(failed) > 5 else ""), "use fewer --workers: memory ran out")
 
 
-def _at_edge(best: pd.Series, space: Space) -> Iterator[Finding]:
+def _at_edge(best: pd.Series, space: Space, what: str) -> Iterator[Finding]:
     """Choi et al. 2019: an optimum at the edge of its range was not found, only bounded."""
     arm = Arm(best["optimizer"], best["schedule"])
     for name, search in space.entries(arm).items():
@@ -110,7 +132,7 @@ def _at_edge(best: pd.Series, space: Space) -> Iterator[Finding]:
             continue
         side, bound = ("low", search.low) if place < 0.5 else ("high", search.high)
         key = "search.learning_rate" if not field else f"search.{column.split('.')[0]}.{name}"
-        evidence = f"the best trial's {name} = {value:.4g} lies at the {side} end of its range ({bound:.4g})"
+        evidence = f"{what}'s {name} = {value:.4g} lies at the {side} end of its range ({bound:.4g})"
         yield Finding("best at the edge", evidence, f"widen {key}: the best value may lie beyond")
 
 
@@ -121,12 +143,12 @@ def _place(value: float, search: Range) -> float:
     return (value - search.low) / (search.high - search.low)
 
 
-def _never_fired(best: pd.Series, curves: pd.DataFrame, space: Space) -> Iterator[Finding]:
+def _never_fired(best: pd.Series, curves: pd.DataFrame, space: Space, what: str) -> Iterator[Finding]:
     rates = curves.loc[curves["number"] == best["number"], "learning_rate"]
     if space.kind(best["schedule"]) != "constant" and len(rates) > 1 and rates.nunique() == 1:
         yield Finding(
             "schedule never fired",
-            f"the best trial's {best['schedule']} schedule left the rate as it was in all {best['epochs']} epochs",
+            f"{what}'s {best['schedule']} schedule left the rate as it was in all {best['epochs']} epochs",
             "do not credit the schedule: compare with constant, or narrow its constants so that it acts",
         )
 

@@ -38,7 +38,7 @@ RESAMPLES = 9_999
 FLIPS_A_PAIR = 400  # sign flips for each pair at the least: the smallest p-value must survive the correction
 _CHUNK = 4_096  # sign flips at once
 
-Word = Literal["better", "equivalent", "undecided"]
+Word = Literal["better", "equivalent", "undecided", "worse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,10 @@ class Verdict:
         if not self.against:
             return f"{self.leader} is the only arm."
         parts = []
-        for word, said in (("better", "better than"), ("equivalent", "equivalent to"), ("undecided", "undecided with")):
+        for word, said in (
+            ("better", "better than"), ("equivalent", "equivalent to"), ("undecided", "undecided with"),
+            ("worse", "worse than"),
+        ):  # fmt: skip
             others = self.those(word)  # type: ignore[arg-type]
             if others:
                 parts.append(f"{said} {_listed([str(each.arm) for each in others], len(self.against))}")
@@ -131,7 +134,7 @@ def _listed(names: Sequence[str], of: int) -> str:
     return ", ".join(names)
 
 
-def judge(scores: Mapping[Arm, Array], delta: float) -> Verdict:
+def judge(scores: Mapping[Arm, Array], delta: float, leader: Arm | None = None) -> Verdict:
     """Judge paired scores.
 
     Parameters
@@ -140,9 +143,12 @@ def judge(scores: Mapping[Arm, Array], delta: float) -> Verdict:
         Arm to its scores, arrays of shape ``(seeds,)``, smaller is better, one place one seed; at least two seeds.
     delta : float
         A difference that does not matter, as a share of the leader's mean score.
+    leader : Arm, optional
+        Chosen by other scores; left out: the one with the lowest mean.
     """
     arms = sorted(scores, key=lambda arm: (scores[arm].mean(), str(arm)))
-    leader = arms[0]
+    leader = leader or arms[0]
+    arms = [leader, *(arm for arm in arms if arm != leader)]
     seeds = len(scores[leader])
     absolute = delta * abs(float(scores[leader].mean()))
     pairs = list(itertools.combinations(arms, 2))
@@ -161,7 +167,7 @@ def _against(arm: Arm, difference: Array, p: float, delta: float, pairs: int) ->
     if found.within(delta):
         word = "equivalent"
     elif p <= ALPHA and found.beyond_zero:
-        word = "better"
+        word = "better" if found.mean > 0 else "worse"
     more = more_seeds(difference, delta, pairs) if word == "undecided" else None
     return Against(arm, word, found, float(p), share(int((difference > 0).sum()), len(difference)), more)
 

@@ -20,7 +20,10 @@ from sweep.search.study import total_trials
 
 NOTHING = "-"
 STATES = ("complete", "diverged", "pruned", "failed", "running")
-WORDS = {LEADER: "the leader", "better": "the leader is better", "equivalent": "equivalent", "undecided": "undecided"}
+WORDS = {
+    LEADER: "the leader", "better": "the leader is better", "equivalent": "equivalent", "undecided": "undecided",
+    "worse": "the leader is worse",
+}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers
@@ -98,9 +101,10 @@ def basis(answer: Answer) -> list[tuple[str, str]]:
     if verdict is None:
         return []
     judged = (
-        f"The best trial of each of {len(verdict.scores)} arms, trained again on {verdict.seeds} fresh seeds, the same "
-        f"ones for all, by the mean {plain(answer.score)}; smaller is better"
+        f"One configuration of each of {len(verdict.scores)} arms, tuned or default, trained again on {verdict.seeds} "
+        f"fresh seeds, the same ones for all, by the mean {plain(answer.score)}; smaller is better"
     )
+    chosen = "By fresh validation parts: the leader, and who represents an arm; the test part has no say in it"
     share = f"{100 * answer.spec.verdict.delta:g} %"
     delta = f"A difference below {number(verdict.delta)} ({share} of the leader's score) counts as none"
     opened = f"Opened for {answer.opened} configurations so far, defaults included; the search never reads it"
@@ -113,20 +117,27 @@ def basis(answer: Answer) -> list[tuple[str, str]]:
         "to other configurations"
     )
     p = "Of the sign-flip test of the paired differences, corrected for all pairs of arms (Holm)"
-    found = {"Judged": judged, "Delta": delta, "Optimism": _optimism(answer, verdict, tested), "Test part": opened}
+    found = {
+        "Judged": judged,
+        "Chosen": chosen if tested else "",
+        "Delta": delta,
+        "Optimism": _optimism(answer, verdict, tested),
+        "Test part": opened,
+    }
     found |= {"Intervals": covered, "p-values": p if verdict.against else ""}
     return [(label, said) for label, said in found.items() if said]
 
 
 def _optimism(answer: Answer, verdict: Verdict, tested: bool) -> str:
-    """How the leader's score compares with what the search had seen of it."""
-    if answer.optimism is None:
+    """How the score of what is recommended compares with what the search had seen of it."""
+    if answer.optimism is None or answer.choice is None:
         return ""
     part = "on the test part" if tested else "on fresh validation parts"
-    leads = verdict.scores[verdict.leader].mean
+    leads = verdict.scores[answer.choice.recommended].mean
+    difference = spread(answer.optimism, sign=True)
     return (
-        f"The search saw {number(leads - answer.optimism.mean)} of the leader on its validation part; {part} it has "
-        f"{number(leads)}, the mean of {verdict.seeds} seeds: a difference of {spread(answer.optimism, sign=True)}"
+        f"The search saw {number(leads - answer.optimism.mean)} of what is recommended on its validation parts; {part} "
+        f"it has {number(leads)}, the mean of {verdict.seeds} seeds: a difference of {difference}"
     )
 
 

@@ -44,7 +44,7 @@ def test_a_run_prints_the_summary_a_person_wants(place: Path) -> None:
     for part in (
         "Is this a study?",
         "16 of 16 trials",
-        "The leader's best trial: ",
+        "Use ",
         "learning_rate",
         "schedule with each optimizer",
     ):
@@ -93,7 +93,7 @@ def test_a_run_can_be_shown_when_its_data_are_gone(tmp_path: Path) -> None:
     prepare.cache_clear()  # as in a process of its own
     outcome = sweep("show", "mine", cwd=tmp_path)
     assert outcome.code == 0, outcome.err
-    assert "The leader's best trial: " in outcome.out
+    assert "Use " in outcome.out
     assert "not known without the data" in outcome.out
     assert one_object(sweep("show", "mine", "--json", cwd=tmp_path))["lines"] == []
 
@@ -221,7 +221,8 @@ def test_what_a_person_did_by_hand_is_repeated_to_the_last_bit_by_the_lines_it_g
     chosen = Configuration(0.07, RMSProp(decay=0.99))
     session = steer(spec, chosen, ask, nothing)
     assert len(session.boundaries) == 2
-    _, _, lines = epilogue(session, chosen).partition("The same in a study file:")
-    tiny_study(tmp_path, "again", extra=lines)
+    _, _, lines = epilogue(session, chosen).partition("with splits = 1 under [study]:")
+    file = tiny_study(tmp_path, "again", extra=lines)
+    file.write_text(file.read_text().replace("[study]", "[study]\nsplits = 1", 1))
     again = run(tmp_path / "again.toml", trials=1, backend="serial", runs=tmp_path / "runs")
     assert again.curves["validation_loss"].tolist() == session.losses

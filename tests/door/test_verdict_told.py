@@ -16,7 +16,7 @@ import sweep
 from sweep.door import judging
 from sweep.door.api import Result
 from sweep.door.verdict import data, importance, tuning
-from sweep.results import judged
+from sweep.results import judged, sentences
 from sweep.results.judged import JudgedName
 from tests.door.finalists import BOTH, SEEDS, study, tables
 from tests.studies import run
@@ -69,24 +69,31 @@ def test_the_object_of_a_run_carries_the_verdict_the_tuning_curves_and_what_matt
     assert len(said["tuning"]["curves"]) == 4
     assert said["importance"] == result.answer.importance.to_dict("records")
     assert "learning_rate" in {each["name"] for each in said["importance"]}
-    assert said["chosen"]["number"] == result.answer.leading[verdict.leader]
+    chosen = result.answer.chosen
+    assert chosen is not None
+    assert said["chosen"]["learning_rate"] == chosen["learning_rate"]
+    assert said["recommendation"]["sentence"] == sentences.recommended(result.answer)
+    assert said["recommendation"]["tuning"] in ("paid", "not paid", "undecided")
     assert [Path(file).name for file in said["tables"].values()] == [
-        "trials.parquet", "curves.parquet", "finalists.parquet", "finalist_curves.parquet",
+        "trials.parquet", "curves.parquet", "race.parquet", "finalists.parquet", "finalist_curves.parquet",
     ]  # fmt: skip
 
 
-def test_the_first_thing_that_a_person_reads_is_the_verdict(place: Path) -> None:
+def test_the_first_thing_that_a_person_reads_is_the_recommendation_and_then_the_verdict(place: Path) -> None:
     command("run", "tiny.toml", "--backend", "serial", "-q", cwd=place)
     text = command("show", "tiny", cwd=place).out
-    verdict = sweep.load(place / "runs" / "tiny").verdict
+    answer = sweep.load(place / "runs" / "tiny").answer
+    verdict = answer.verdict
     assert verdict is not None
     words = " ".join(text.split())
     sentence = f"Verdict: {verdict.sentence()}"
     assert sentence in words
-    # Above it stand the study's name and question, and how many trials there are.
-    head = words[: words.index(sentence)]
+    # Above the recommendation stand the study's name and question, and how many trials there are.
+    recommended = " ".join(sentences.recommended(answer).split())
+    head = words[: words.index(recommended)]
     assert head.startswith("tiny: Is this a study? 32 of 32 trials:")
-    assert len(head.split()) < 20
+    assert len(head.split()) < 28
+    assert words.index(recommended) < words.index(sentences.paid(answer)) < words.index(sentence)
     assert f"{SEEDS} fresh" in words
 
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import tomli_w
 
 from sweep.learning.hyper import Array, Choices, Fixed, Range, Search
-from sweep.results import judged, tables
-from sweep.results.answer import RECIPE, Answer, leading
+from sweep.results import judged, statistics, tables
+from sweep.results.answer import RECIPE, Answer
 from sweep.results.tables import EFFECTIVE
 from sweep.search.finalists import fresh_seed
 from sweep.search.space import Arm
@@ -144,6 +144,13 @@ def _curves(spec: Spec, trials: pd.DataFrame, effective: bool) -> pd.DataFrame:
     if effective:
         frame = frame.assign(**{name: rate * falling * 2.0**place for place, name in enumerate(EFFECTIVE, start=-2)})
     return frame
+
+
+def leading(trials: pd.DataFrame, most: int) -> dict[Arm, int]:
+    """The arms with the best trials, and these: who is judged where nobody has had to race."""
+    rows = statistics.arms(trials).dropna(subset="objective").head(most)
+    pairs = zip(rows["optimizer"], rows["schedule"], rows["number"], strict=True)
+    return {Arm(optimizer, schedule): int(number) for optimizer, schedule, number in pairs}
 
 
 def _judge(

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.learning.hyper import Array
-from sweep.results.answer import LEADER, RECIPE, Answer, leading
+from sweep.results.answer import LEADER, RECIPE, Answer
 from sweep.results.judged import add
 from sweep.results.verdicts import Interval, interval, judge
 from sweep.search.finalists import DEFAULT
 from sweep.search.space import Arm
-from tests.results.made import made
+from tests.results.made import leading, made
 from tests.results.test_judged import finalist, score
 from tests.results.test_statistics import row, trials_of
 from tests.studies import laws
@@ -37,7 +37,7 @@ def searched(folder: Path, **options: Any) -> Answer:
 def judged(answer: Answer, cells: Cells, order: int = 0) -> Answer:
     """The same study, read again when these scores were added, in an order that a number decides."""
     scores = [
-        score(finalist(arm, number), replicate, score=value)
+        score(finalist(arm, number), replicate, score=value, objective=value)
         for (arm, number), values in cells.items()
         for replicate, value in enumerate(values)
         if value is not None
@@ -137,11 +137,11 @@ def test_replicates_in_which_somebody_is_missing_do_not_count(tmp_path: Path) ->
     cells[one, number][0] = cells[other, another][3] = cells[one, DEFAULT][4] = None
     found = judged(answer, cells)
     assert found.verdict is not None
-    assert found.verdict.seeds == 4
-    kept = [1, 2, 4, 5]
+    assert found.verdict.seeds == 3
+    kept = [1, 2, 5]
     np.testing.assert_array_equal(found.scores[one], [cells[one, number][r] for r in kept])
     np.testing.assert_array_equal(found.scores[other], [cells[other, another][r] for r in kept])
-    gained = [cells[one, DEFAULT][r] - cells[one, number][r] for r in (1, 2, 5)]
+    gained = [cells[one, DEFAULT][r] - cells[one, number][r] for r in kept]
     assert found.gains[one] == interval(np.array(gained))
 
 
@@ -313,7 +313,8 @@ def test_a_finding_says_from_whom_the_leader_is_not_told_apart(tmp_path: Path) -
     answer = searched(tmp_path / "run")
     assert "not told apart" not in [finding.kind for finding in answer.findings]
     random = np.random.default_rng(7)
-    found = judged(answer, {(arm, n): 1 + 0.1 * random.normal(size=6) for arm, n in answer.leading.items()})
+    tuned = {(arm, n): 1 + 0.1 * random.normal(size=6) for arm, n in answer.leading.items()}
+    found = judged(answer, {**tuned, **{(arm, DEFAULT): 9 + 0.1 * random.normal(size=6) for arm in answer.leading}})
     (finding,) = [finding for finding in found.findings if finding.kind == "not told apart"]
     assert found.verdict is not None
     assert len(found.verdict.those("undecided")) == 3

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # What stands for each word of the verdict: a place among the colours (None: grey) and the form of a marker.
 _LOOKS: dict[str, tuple[int | None, str]] = {
     LEADER: (0, "diamond"), "equivalent": (2, "circle"), "undecided": (None, "circle-open"), "better": (1, "square"),
+    "worse": (3, "triangle-left"),
 }  # fmt: skip
 _BELOW = 0.27  # of a row, by which the single seeds lie below the mean
 

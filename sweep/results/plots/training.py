@@ -52,10 +52,9 @@ def schedules(answer: Answer) -> go.Figure | None:
         return None
     figure = look.figure("epoch", "learning rate / base rate")
     figure.update_yaxes(rangemode="tozero", tickformat=".0%")
-    places, base, found = look.places(answer), answer.trials.set_index("number")["learning_rate"], {}
-    numbers = {str(arm): number for arm, number in answer.leading.items()}
+    places, found = look.places(answer), {}
     for arm, curves in trained.items():
-        share = curves.assign(share=curves["learning_rate"] / base[numbers[arm]])
+        share = curves.assign(share=curves["learning_rate"] / curves["base"])
         found[arm] = rows = _over_seeds(share, "share")
         figure.add_traces(_drawn(arm, rows, places[arm], "y"))
     return look.tell(figure, _ends(found, "share of the base rate"))
@@ -83,19 +82,33 @@ def effective_rates(answer: Answer) -> go.Figure | None:
 
 
 def _trained(answer: Answer, needs: str = "validation_loss") -> dict[str, pd.DataFrame]:
-    """The curves of each leading arm's best trial: on the fresh seeds if it was judged, else from the search.
+    """The curves of what represents each leading arm: on the fresh seeds if it was judged, else from the search.
 
-    Without rows that have no finite number in the column that it `needs`; arms of which nothing is left are left out.
+    With its learning rate as `base`. Without rows that have no finite number in the column that it `needs`; arms of
+    which nothing is left are left out.
     """
-    judged = answer.judged_curves
-    judged = judged[judged["kind"] == "tuned"]
-    own = judged if needs in judged and judged[needs].notna().any() else answer.curves
-    if needs not in own:
+    found = _of_finalists(answer) or _of_trials(answer)
+    kept = {arm: rows[np.isfinite(rows[needs].to_numpy(float))] for arm, rows in found.items() if needs in rows}
+    order = sorted(kept, key=look.places(answer).__getitem__)
+    return {arm: kept[arm] for arm in order if len(kept[arm])}
+
+
+def _of_finalists(answer: Answer) -> dict[str, pd.DataFrame]:
+    """The curves of the arms' representatives, by arm; nothing before they are known."""
+    if answer.choice is None:
         return {}
-    by_number = dict(iter(own[np.isfinite(own[needs].to_numpy(float))].groupby("number")))
-    numbers = {str(arm): number for arm, number in answer.leading.items()}
-    order = sorted(numbers, key=look.places(answer).__getitem__)
-    return {arm: by_number[numbers[arm]] for arm in order if numbers[arm] in by_number}
+    keys = ["optimizer", "schedule", "kind"]
+    rates = answer.judged.groupby(keys)["learning_rate"].first().rename("base")
+    groups = dict(list(answer.judged_curves.merge(rates, on=keys).groupby(keys)))
+    wanted = {(arm.optimizer, arm.schedule, kind): str(arm) for arm, kind in answer.choice.representatives.items()}
+    return {arm: groups[key] for key, arm in wanted.items() if key in groups}
+
+
+def _of_trials(answer: Answer) -> dict[str, pd.DataFrame]:
+    """The curves of the leading arms' best trials, by arm."""
+    base = answer.trials[["number", "learning_rate"]].rename(columns={"learning_rate": "base"})
+    groups = dict(list(answer.curves.merge(base, on="number").groupby("number")))
+    return {str(arm): groups[number] for arm, number in answer.leading.items() if number in groups}
 
 
 def _over_seeds(curves: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -139,11 +152,13 @@ def _ends(found: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
 
 def _diverged(answer: Answer) -> str:
     """Which arms have seeds whose curves end early."""
-    rows = answer.judged[(answer.judged["kind"] == "tuned") & (answer.judged["state"] == "diverged")]
-    counts = rows.groupby(["optimizer", "schedule"]).size()
-    if counts.empty:
+    rows = answer.judged[answer.judged["state"] == "diverged"]
+    counts = rows.groupby(["optimizer", "schedule", "kind"]).size().to_dict()
+    kinds = {} if answer.choice is None else answer.choice.representatives
+    found = {arm: counts.get((arm.optimizer, arm.schedule, kind), 0) for arm, kind in kinds.items()}
+    if not any(found.values()):
         return ""
-    listed = ", ".join(f"{optimizer} x {schedule} ({count})" for (optimizer, schedule), count in counts.items())
+    listed = ", ".join(f"{arm} ({count})" for arm, count in found.items() if count)
     return f"Seeds that diverged, and whose curves end early: {listed}."
 
 
