@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from sweep.bench import kernel, long, parent, peers, quality, whole
+from sweep.bench import answer, kernel, long, parent, peers, quality, whole
+from sweep.bench.answer.contenders import Plan
 from sweep.bench.machine import describe
 from sweep.bench.processes import Processes
 from sweep.bench.result import Ask, Bench, Trained
@@ -27,7 +28,7 @@ class Effort:
     """How much is run.
 
     Rounds of the kernel and of the curve, sizes on the curve, finished trials, trials, trials of a long run; seeds and
-    trials of the searches.
+    trials of the searches; the studies whose recommendations are judged.
     """
 
     rounds: int
@@ -38,6 +39,7 @@ class Effort:
     long_trials: int
     seeds: int
     budgets: tuple[int, ...]
+    answers: Plan
     quick: bool
 
     def epochs(self, workload: Workload) -> int:
@@ -46,11 +48,12 @@ class Effort:
 
 
 FULL = Effort(
-    15, 5, kernel.SIZES, parent.FINISHED, whole.TRIALS, long.TRIALS, quality.SEEDS, quality.BUDGETS, quick=False
-)
+    15, 5, kernel.SIZES, parent.FINISHED, whole.TRIALS, long.TRIALS, quality.SEEDS, quality.BUDGETS, answer.FULL,
+    quick=False,
+)  # fmt: skip
 QUICK = Effort(
     3, 1, kernel.QUICK_SIZES, parent.QUICK_FINISHED, whole.QUICK_TRIALS, long.QUICK_TRIALS, quality.QUICK_SEEDS,
-    quality.QUICK_BUDGETS, quick=True,
+    quality.QUICK_BUDGETS, answer.QUICK, quick=True,
 )  # fmt: skip
 
 
@@ -188,6 +191,15 @@ def _quality(bench: Bench, processes: Processes, effort: Effort, say: Say) -> No
     bench.found = quality.measure(effort.seeds, effort.budgets)
 
 
+def _answer(bench: Bench, processes: Processes, effort: Effort, say: Say) -> None:
+    plan = effort.answers
+    say(
+        f"what is recommended: {plan.seeds} seeds on {len(plan.sets)} data sets, kept in {answer.place()}: "
+        f"{'minutes' if effort.quick else 'the better part of an hour'}"
+    )
+    bench.answered = answer.measure(plan, say)
+
+
 PARTS: dict[str, Callable[[Bench, Processes, Effort, Say], None]] = {
     "kernel": _kernel,
     "curve": _curve,
@@ -197,5 +209,6 @@ PARTS: dict[str, Callable[[Bench, Processes, Effort, Say], None]] = {
     "whole": _whole,
     "long": _long,
     "quality": _quality,
+    "answer": _answer,
 }
-LENGTHY = {"long", "quality"}  # only when asked for
+LENGTHY = {"long", "quality", "answer"}  # only when asked for

@@ -20,7 +20,7 @@ import numpy as np
 
 from sweep.bench.machine import megabytes
 from sweep.bench.timing import Timing
-from sweep.learning.splits import Data, prepare
+from sweep.learning.splits import prepare
 from sweep.learning.training import Training
 from sweep.results.tables import Tables
 from sweep.search import catalogue
@@ -67,7 +67,7 @@ class MadeUp:
         self.spent = 0.0  # seconds
         self._random = np.random.default_rng(0)
 
-    def equip(self, job: Job, data: Data) -> None:
+    def equip(self, job: Job) -> None:
         """Nothing is trained on them."""
 
     def submit(self, job: Job) -> Handle:

@@ -71,7 +71,7 @@ class Search:
 
 def study_of(data: str, seed: int, trials: int, **keys: Any) -> Spec:
     """A study of all optimizers and all schedules with their default ranges, of the default generation size."""
-    study = {"name": "quality", "trials": trials, "seed": seed, **keys}
+    study = {"name": "quality", "trials": trials, "seed": seed, "defaults": False, **keys}
     network, search = {"hidden": [32], "epochs": EPOCHS}, {"schedules": SCHEDULES}
     content = {"study": study, "data": DATA[data], "network": network, "search": search}
     return complete(content, Path("quality"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sweep.bench.answer.summary import Answered
 from sweep.bench.kernel import Kernel, Point
 from sweep.bench.long import Long
 from sweep.bench.machine import Machine
@@ -60,6 +61,7 @@ class Bench:
     help_seconds: float | None = None
     longs: list[Long] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
+    answered: Answered | None = None
 
     def ms(self, workload: str, name: str) -> float | None:
         """The median of one of a workload's timings, if it was measured."""

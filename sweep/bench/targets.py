@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from sweep.bench.answer.contenders import ADAM, BEST_DEFAULT, PREVIOUS, TPE
+from sweep.bench.answer.summary import ALL
 from sweep.bench.result import Bench
 
 STEADY = 1.25  # times: what counts as growth of a cost that should not grow; less is noise
@@ -33,7 +35,8 @@ class Target:
 
 def targets(bench: Bench) -> list[Target]:
     """Every limit whose value was measured."""
-    return [*_kernel(bench), *_peers(bench), *_others(bench), *_parent(bench), *_whole(bench), *_long(bench)]
+    parts = (_kernel, _peers, _others, _parent, _whole, _long, _answer)
+    return [target for part in parts for target in part(bench)]
 
 
 def _ratio(bench: Bench, workload: str, over: str, under: str) -> float | None:
@@ -102,3 +105,17 @@ def _long(bench: Bench) -> Iterator[Target]:
             before, after = (getattr(part, f"{who}_megabytes") for part in (first, last))
             if before and after:
                 yield Target(f"{what} memory of the {who}", "at most", STEADY, after / before)
+
+
+def _answer(bench: Bench) -> Iterator[Target]:
+    """Percent by which our true loss is above another's: the upper end of the interval, or what else is named."""
+    wanted = (
+        (BEST_DEFAULT, ALL, "high", 2.0), (BEST_DEFAULT, "off", "high", -3.0), (BEST_DEFAULT, ALL, "much_worse", 5.0),
+        (ADAM, ALL, "high", 0.0), (TPE, ALL, "high", 0.0), (PREVIOUS, "small", "mean", -45.0),
+    )  # fmt: skip
+    words = {"high": "upper end", "mean": "mean", "much_worse": "studies over 10 %"}
+    for contender, group, figure, limit in wanted:
+        found = bench.answered.beside(group, contender) if bench.answered else None
+        if found:
+            what = f"true loss beside {contender}, {group} sets: {words[figure]}"
+            yield Target(what, "at most", limit, 100 * getattr(found.loss, figure), "%")

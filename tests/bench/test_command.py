@@ -133,7 +133,7 @@ def test_a_wrong_part_is_one_line(tmp_path: Path) -> None:
     assert outcome.out == ""
     assert outcome.err == (
         "sweep: --only: unknown part 'kernal'; did you mean 'kernel'? "
-        "Known: asks, curve, kernel, long, parent, peers, quality, whole\n"
+        "Known: answer, asks, curve, kernel, long, parent, peers, quality, whole\n"
     )
 
 
