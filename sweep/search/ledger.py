@@ -26,9 +26,7 @@ from sweep.search.stock import Stock
 from sweep.search.tpe import ENQUEUED
 
 MOST_REPORTS = 11  # intermediate values a trial, those at rungs aside: each costs as much as all its parameters
-WORST = (
-    1.25  # times the value before training: the highest objective that a diverged trial is told; more flattens plots
-)
+WORST = 1.25  # times the value before training: the highest objective of a diverged trial; more would flatten plots
 _STATES = {"complete": TrialState.COMPLETE, "diverged": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 

@@ -58,7 +58,7 @@ def left_after(round_number: int, candidates: int, finalists: int, rounds: int) 
 
 
 def trainings(spec: Spec, trials: int) -> int:
-    """How many trainings follow so many trials, at the most: race and finalists."""
+    """How many trainings follow so many trials, at the most (where nobody ties): race and finalists."""
     if not spec.verdict.seeds:
         return 0
     arms = len(spec.space().arms)

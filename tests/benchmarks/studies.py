@@ -6,17 +6,22 @@ of the working directory; the figures, SVG, to ``studies/``. Drawing needs a Chr
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from rich.console import Console
+
 import sweep
+from sweep.door.terminal import summary
 from sweep.results.plots import PLOTS
 from tests.browser import browser
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
+WIDTH = 88  # of the terminal in the picture
 FIGURES = {
     "schedules": ("schedules-digits", "scores"),
     "initial-cache": ("initial-cache", "learning-rates"),
@@ -55,6 +60,14 @@ def again(name: str, blocks: list[str]) -> None:
         subprocess.run([sys.executable, "-c", block], check=True)
 
 
+def picture() -> None:
+    """Write what the quickstart says in a terminal."""
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    console.print("$ python -m sweep\n", style="bold")
+    console.print(summary(sweep.load("runs/quickstart"), "quickstart"))
+    (STUDIES / "quickstart.svg").write_text(console.export_svg(title="python -m sweep"), encoding="utf-8")
+
+
 def draw(names: list[str]) -> None:
     """Write the figure of each study."""
     import plotly.offline
@@ -79,6 +92,8 @@ def main() -> None:
     names = sys.argv[1:] or list(blocks)
     for name in names:
         again(name, blocks[name])
+    if "quickstart" in names:
+        picture()
     draw(names)
 
 

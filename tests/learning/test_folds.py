@@ -74,6 +74,15 @@ def test_validation_parts_do_not_overlap_while_samples_last_and_then_begin_anew(
         assert set(parts[folds]) & {number for own in parts[:folds] for number in own}
 
 
+@pytest.mark.parametrize("table", [counted(60), numbered([36, 24])], ids=["regression", "classification"])
+@pytest.mark.parametrize("test", [0.0, 0.2])
+def test_validation_parts_that_go_in_evenly_use_up_every_sample(table: Table, test: float) -> None:
+    folds = 5 if test == 0.0 else 4
+    data = split(table, unscaled(validation=0.2, test=test), 3, folds)
+    used = [number for own in chosen(data, "validation") for number in own] + (chosen(data, "test") or [[]])[0]
+    assert sorted(used) == list(range(60))
+
+
 @laws
 @given(count=st.integers(30, 90), splits=st.integers(2, 12), seed=seeds)
 def test_when_the_samples_are_used_up_they_are_divided_otherwise(count: int, splits: int, seed: int) -> None:

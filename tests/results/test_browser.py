@@ -195,7 +195,7 @@ def test_the_arms_are_sorted_by_the_column_that_is_asked_for(chromium: Browser, 
 def test_without_javascript_the_words_and_the_numbers_are_there(chromium: Browser, reports: dict[str, Path]) -> None:
     with opened(chromium, reports["compare"], java_script_enabled=False) as page:
         assert page.locator("noscript").count() == 1
-        assert page.locator(".headline").is_visible()
+        assert page.locator(".headline").first.is_visible()
         assert not page.locator(".plot").first.is_visible()
         assert page.locator("table.sortable tbody tr:visible").count() == report.SHOWN_ARMS
         page.get_by_label("Show all 16 arms").check()
