@@ -96,6 +96,8 @@ def beside(answer: Answer) -> list[tuple[str, str, str]]:
 
 def _word(difference: Interval) -> str:
     """What a difference says of what is recommended."""
+    if difference.low == difference.high == 0:
+        return "the same"
     if difference.low > 0:
         return "it is better"
     return "it is worse" if difference.high < 0 else "undecided"
