@@ -297,6 +297,10 @@ class Answer:
         and `share_own` (of the best of the arm). Null where it is not known.
         """
         found = statistics.arms(self.trials)
+        known = set(zip(found["optimizer"], found["schedule"], strict=True))
+        untried = [arm for arm in self.leading if (arm.optimizer, arm.schedule) not in known]  # but by default
+        for place, arm in enumerate(untried, start=len(found)):
+            found.loc[place, ["optimizer", "schedule", "trials", "diverged"]] = [arm.optimizer, arm.schedule, 0, 0]
         names = [str(Arm(*pair)) for pair in zip(found["optimizer"], found["schedule"], strict=True)]
         found["arm"] = pd.Series(names, found.index, dtype=str)  # text also where there is none
         keys = ["optimizer", "schedule"]

@@ -14,7 +14,7 @@ import sweep
 from sweep.door.again import fit
 from sweep.door.api import Result
 from sweep.learning.splits import prepare
-from sweep.results import judged
+from sweep.results import judged, report
 from sweep.results.files import replacing
 from sweep.search.defaults import default, default_parameters
 from sweep.search.finalists import DEFAULT, fresh_seed
@@ -261,3 +261,10 @@ def test_a_race_that_nobody_has_to_run_is_left_out(tmp_path: Path) -> None:
     assert result.recommendation is not None
     assert result.recommendation.kind == "default"
     assert result.answer.leading == {result.recommendation.arm: DEFAULT}
+
+
+def test_with_fewer_trials_than_arms_an_arm_that_no_trial_had_is_judged_and_told_like_any_other(tmp_path: Path) -> None:
+    result = run(racing(study={"trials": 2}, verdict={"seeds": 3, "arms": 4}), tmp_path)
+    assert set(result.answer.leading) == set(result.spec.space().arms)
+    assert set(result.arms["arm"]) == {str(arm) for arm in result.spec.space().arms}
+    assert report.write(result.answer).is_file()
