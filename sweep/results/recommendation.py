@@ -138,6 +138,4 @@ def _paid(choice: Choice, beside: Mapping[str, Interval]) -> Paid:
     if choice.kind == "default":
         return "not paid"
     gain = beside.get(BEST_DEFAULT)
-    if gain is None:
-        return "undecided"
-    return "paid" if gain.low > 0 else "undecided"
+    return "paid" if gain is not None and gain.low > 0 else "undecided"
