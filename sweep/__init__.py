@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweep.door.api import Result, load, run, train
     from sweep.errors import SweepError
-    from sweep.learning import optimizers, schedules
     from sweep.learning.configuration import Configuration
     from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
+    from sweep.learning.optimizers import rules as optimizers
+    from sweep.learning.schedules import formulas as schedules
     from sweep.parity.conventions import convention
 
 __version__ = "0.1.0"
@@ -57,11 +58,12 @@ _HOMES = {
     "run": "sweep.door.api",
     "train": "sweep.door.api",
 }
+_MODULES = {"optimizers": "sweep.learning.optimizers.rules", "schedules": "sweep.learning.schedules.formulas"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("optimizers", "schedules"):
-        return import_module(f"sweep.learning.{name}")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'sweep' has no attribute {name!r}")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 import sweep
 from sweep.door.api import Result
 from sweep.learning.hyper import FLAG, Choices, Domain, Fixed, Range, Search, hyperparameters
-from sweep.learning.optimizers import OPTIMIZERS
-from sweep.learning.schedules import SCHEDULES
-from sweep.search.spec import Spec, complete
+from sweep.learning.optimizers.rules import OPTIMIZERS
+from sweep.learning.schedules.formulas import SCHEDULES
+from sweep.search.study_file.spec import Spec, complete
 
 # No deadline: nothing here is about time, and the first example of a test may have to compile.
 laws = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

@@ -76,6 +76,38 @@ def test_there_is_no_import_cycle() -> None:
         visit(module, ())
 
 
+def parts_of(room: str) -> dict[str, set[str]]:
+    """Which parts of a room, its files and the rooms in it, import which other parts of it."""
+    depth = room.count(".") + 1
+
+    def part(module: str) -> str:
+        return module.split(".")[depth] if module.startswith(room + ".") else ""
+
+    found: dict[str, set[str]] = {}
+    for module, targets in GRAPH.items():
+        if part(module):
+            found.setdefault(part(module), set()).update({part(name) for name in targets} - {part(module), ""})
+    return found
+
+
+ROOMS = sorted({module_name(path) for path in SOURCES if path.name == "__init__.py"})
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_inside_a_room_go_round_in_no_circle(room: str) -> None:
+    left = parts_of(room)
+    while free := {part for part, targets in left.items() if not targets & left.keys()}:
+        left = {part: targets for part, targets in left.items() if part not in free}
+    assert not left
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in SOURCES + TESTS}), ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_a_folder_has_at_most_12_files(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 12
+
+
 @pytest.mark.parametrize("room", ["learning", "parity", "results"])
 def test_only_the_search_room_and_the_door_know_optuna(room: str) -> None:
     for path in (PACKAGE / room).rglob("*.py"):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from sweep.search import catalogue
+from sweep.search.study_file import catalogue
 from tests.benchmarks.studies import sections
 from tests.terminal import ROOT, environment, sweep
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from sweep.bench.machine import megabytes
 from sweep.bench.whole import complain, started
-from sweep.results import tables
+from sweep.results.tables import tables
 
 WORKERS = 2
 TRIALS, QUICK_TRIALS = 10_000, 600

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from sweep.bench import answer, kernel, long, parent, peers, quality, whole
+from sweep.bench import answer, long, parent, peers, quality, whole
 from sweep.bench.answer.contenders import Plan
 from sweep.bench.machine import describe
 from sweep.bench.processes import Processes
 from sweep.bench.result import Ask, Bench, Trained
+from sweep.bench.step import kernel
+from sweep.bench.step.workloads import WORKLOADS, Workload
 from sweep.bench.timing import interleaved
-from sweep.bench.workloads import WORKLOADS, Workload
 from sweep.errors import UsageError, unknown
 
 PEERS_ON = "W1"  # the workload that peers are measured on

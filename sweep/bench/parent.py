@@ -20,16 +20,16 @@ import numpy as np
 
 from sweep.bench.machine import megabytes
 from sweep.bench.timing import Timing
-from sweep.learning.splits import prepare
-from sweep.learning.training import Training
-from sweep.results.tables import Tables
-from sweep.search import catalogue
-from sweep.search import spec as specs
-from sweep.search.records import Progress, Record
-from sweep.search.spec import Spec
-from sweep.search.storage import open_for_writing
-from sweep.search.study import Hooks, StudyLoop, open_study
-from sweep.search.workers import Finished, Handle, Job
+from sweep.learning.data.splits import prepare
+from sweep.learning.training.loop import Training
+from sweep.results.tables.tables import Tables
+from sweep.search.running.loop import Hooks, StudyLoop, open_study
+from sweep.search.running.records import Progress, Record
+from sweep.search.running.workers import Finished, Handle, Job
+from sweep.search.storage.storage import open_for_writing
+from sweep.search.study_file import catalogue
+from sweep.search.study_file import spec as specs
+from sweep.search.study_file.spec import Spec
 
 STUDY = "quickstart"  # all optimizers, eight schedules, 30 epochs: 48 arms
 SAMPLERS = ("random", "qmc", "tpe")

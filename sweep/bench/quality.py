@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import optuna
 
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array
-from sweep.learning.splits import prepare
-from sweep.learning.streams import integer_seed
-from sweep.learning.training import train
-from sweep.search.records import Curves, Record
-from sweep.search.spec import Spec, complete
-from sweep.search.storage import OpenStorage
-from sweep.search.study import Hooks, StudyLoop, objective, open_study
-from sweep.search.workers import Serial
+from sweep.learning.seeds import integer_seed
+from sweep.learning.training.loop import train
+from sweep.search.running.loop import Hooks, StudyLoop, objective, open_study
+from sweep.search.running.records import Curves, Record
+from sweep.search.running.workers import Serial
+from sweep.search.storage.storage import OpenStorage
+from sweep.search.study_file.spec import Spec, complete
 
 SEEDS, QUICK_SEEDS = 10, 3
 BUDGETS, QUICK_BUDGETS = (100, 300), (60,)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sweep.bench.answer.summary import Answered
-from sweep.bench.kernel import Kernel, Point
 from sweep.bench.long import Long
 from sweep.bench.machine import Machine
 from sweep.bench.parent import Parent
 from sweep.bench.quality import Found
+from sweep.bench.step.kernel import Kernel, Point
 from sweep.bench.timing import Timing
 from sweep.bench.whole import Whole
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from sweep.bench.workloads import HIGH_RATE, LOW_RATE
+from sweep.bench.step.workloads import HIGH_RATE, LOW_RATE
 from sweep.errors import SweepError
-from sweep.results import tables
+from sweep.results.tables import tables
 
 WORKERS = 2
 TRIALS, QUICK_TRIALS = 1_000, 256

@@ -9,17 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweep.door.folder import RunFolder
+from sweep.door.run_folder import RunFolder
 from sweep.door.studies import Study, find_all, folder_of, folders_of, resolve, resolve_all
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.splits import Data, DataSource, named, prepare, samples
-from sweep.learning.training import Settings
-from sweep.learning.training import train as train_population
-from sweep.search import fitting
-from sweep.search.records import Progress
-from sweep.search.space import parameters_of
-from sweep.search.spec import Spec
+from sweep.learning.data.splits import Data, DataSource, named, prepare, samples
+from sweep.learning.training.loop import Settings
+from sweep.learning.training.loop import train as train_population
+from sweep.search.running import memory_needed
+from sweep.search.running.records import Progress
+from sweep.search.space.space import parameters_of
+from sweep.search.study_file.spec import Spec
 
 if TYPE_CHECKING:
     import optuna
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from sweep.parity.lines import Lines
     from sweep.results.answer import Answer
     from sweep.results.recommendation import Recommendation
-    from sweep.results.statistics import Finding
-    from sweep.results.verdicts import Verdict
-    from sweep.search.storage import OpenStorage
-    from sweep.search.workers import Pool
+    from sweep.results.statistics.summaries import Finding
+    from sweep.results.statistics.verdicts import Verdict
+    from sweep.search.running.workers import Pool
+    from sweep.search.storage.storage import OpenStorage
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ class Result:
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the tables by its name: trials, curves, race, finalists, finalist_curves."""
-        from sweep.results import judged, tables
+        from sweep.results.tables import after_search, tables
 
         readers: dict[str, Callable[[Path, Any], pd.DataFrame]] = {
-            "trials": tables.read, "curves": tables.read, "race": judged.read, "finalists": judged.read,
-            "finalist_curves": judged.read,
+            "trials": tables.read, "curves": tables.read, "race": after_search.read, "finalists": after_search.read,
+            "finalist_curves": after_search.read,
         }  # fmt: skip
         if name not in readers:
             raise UsageError(f"--table: {unknown('table', name, readers)}")
@@ -87,7 +87,7 @@ class Result:
         """The Optuna study."""
         import optuna
 
-        from sweep.search.storage import open_for_reading
+        from sweep.search.storage.storage import open_for_reading
 
         storage = open_for_reading(RunFolder(self.folder).address(self.spec))
         try:
@@ -98,7 +98,7 @@ class Result:
     @property
     def best(self) -> dict[str, Any]:
         """The best trial's row without what does not apply to it; empty while no trial is complete."""
-        from sweep.results.statistics import best_trial
+        from sweep.results.statistics.summaries import best_trial
 
         row = best_trial(self.trials)
         return {} if row is None else dict(row.dropna().to_dict())
@@ -150,8 +150,8 @@ class Result:
         `pruner`, its `rungs` (epochs), how many trials were `pruned`, the `share_saved` of all epochs, and at how many
         of its rungs a trial was let pass, for its learning rate had not moved yet (`not_judged`, by rung).
         """
-        from sweep.results.statistics import share_saved
-        from sweep.search.pruning import first_move, is_judged
+        from sweep.results.statistics.summaries import share_saved
+        from sweep.search.choosing.pruners import first_move, is_judged
 
         rungs, epochs = self.spec.rungs(), self.spec.network.epochs
         if not rungs:
@@ -231,7 +231,7 @@ def run(
     SweepError
         Before anything is written if the study, the data or an argument is at fault.
     """
-    from sweep.search.workers import open_pool
+    from sweep.search.running.workers import open_pool
 
     spec = resolve(study, trials=trials, seed=seed, sampler=sampler, pruner=pruner, storage=storage)
     if start_from is not None:
@@ -256,7 +256,7 @@ def usable(spec: Spec) -> tuple[Spec, Data]:
     """The study as it suits its data, and these; raises a `SweepError` if they cannot be used, or it does not fit."""
     spec = spec.suited(samples(spec.source()))
     data = prepare(spec.source(), spec.study.seed, spec.splits)
-    fitting.check(spec, data)
+    memory_needed.check(spec, data)
     return spec, data
 
 
@@ -273,7 +273,7 @@ class Wishes:
 
 def warmed(spec: Spec, start_from: str | Path, runs: str | Path, warn: Callable[[str], None]) -> Spec:
     """The study with another run's best configurations first; `warn` is told of those that do not fit."""
-    from sweep.door.warm import started
+    from sweep.door.warm_start import started
 
     other = load(folder_of(start_from, runs).path)
     spec, misfits = started(spec, other.trials, str(other.folder))
@@ -285,11 +285,11 @@ def warmed(spec: Spec, start_from: str | Path, runs: str | Path, warn: Callable[
 def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) -> None:
     """Open the storage, make or claim the folder, and go through the study; a storage elsewhere is opened first."""
     from sweep.door import recipe
-    from sweep.door.judging import Story, judge
+    from sweep.door.finishing import Story, judge
     from sweep.results.answer import Answer
-    from sweep.results.tables import Tables
-    from sweep.search.storage import open_for_writing
-    from sweep.search.study import Hooks, StudyLoop, open_study, sampler_of
+    from sweep.results.tables.tables import Tables
+    from sweep.search.running.loop import Hooks, StudyLoop, open_study, sampler_of
+    from sweep.search.storage.storage import open_for_writing
 
     def known(storage: OpenStorage) -> optuna.Study:
         with storage.writing():
@@ -328,14 +328,15 @@ def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) 
 
 def _check_known(study: optuna.Study, folder: RunFolder) -> None:
     """Raise `UsageError` if the storage has finished trials that the tables of the folder have not."""
-    from sweep.results import statistics, tables
+    from sweep.results.statistics import summaries
+    from sweep.results.tables import tables
 
     told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
     if not told:
         return
     known: set[int] = set()
     if folder.exists():
-        known = set(statistics.finished(tables.read(folder.path, "trials"))["number"])
+        known = set(summaries.finished(tables.read(folder.path, "trials"))["number"])
     if told - known:
         raise UsageError(
             f"{folder.path}: the storage of study {study.study_name!r} has {len(told - known)} finished trials that "
@@ -345,7 +346,7 @@ def _check_known(study: optuna.Study, folder: RunFolder) -> None:
 
 def _set_aside(folder: RunFolder, storage: OpenStorage | None) -> None:
     """Keep an old run under another name, in its folder and in a storage elsewhere, unless somebody is writing it."""
-    from sweep.search.storage import rename_study
+    from sweep.search.storage.storage import rename_study
 
     if folder.path.exists():
         with folder.locked():
@@ -368,18 +369,18 @@ def train(
     configurations : sequence of Configuration
         Optimizers and schedules may be mixed.
     data : str, DataSource or Data
-        A data set's name, or data made by `sweep.learning.splits`.
+        A data set's name, or data made by `sweep.learning.data.splits`.
     seed : int
         Decides the split, the initial weights and the order of minibatches.
     settings
-        Fields of `sweep.learning.training.Settings`: hidden, activation, epochs, batch_size, replicates, ...
+        Fields of `sweep.learning.training.loop.Settings`: hidden, activation, epochs, batch_size, replicates, ...
 
     Returns
     -------
     DataFrame
         The table `curves`; `number` is the configuration's place.
     """
-    from sweep.results.tables import curves_of
+    from sweep.results.tables.tables import curves_of
 
     known = Settings.__dataclass_fields__
     for name in settings:

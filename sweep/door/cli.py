@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sweep.door.running import Part
-    from sweep.search.catalogue import Found
+    from sweep.door.foreground import Part
+    from sweep.search.study_file.catalogue import Found
 
 app = typer.Typer(
     name="sweep",
@@ -93,7 +93,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run a study, or go on with it: what an earlier run has finished counts."""
-    from sweep.door import running
+    from sweep.door import foreground
 
     options = {
         "trials": trials, "workers": workers, "seed": seed, "backend": backend, "scheduler": scheduler,
@@ -101,15 +101,16 @@ def run(
         "fresh": fresh, "runs": runs,
     }  # fmt: skip
     if dry_run:
-        _dry_run(running.planned(study, options, _err()), workers, as_json)
+        _dry_run(foreground.planned(study, options, _err()), workers, as_json)
         return
-    _show(running.run(study, options, _err(), quiet=quiet or as_json, verbose=verbose), as_json=as_json, quiet=quiet)
+    _show(foreground.run(study, options, _err(), quiet=quiet or as_json, verbose=verbose), as_json=as_json, quiet=quiet)
 
 
 def _dry_run(found: Found, workers: int | None, as_json: bool) -> None:
-    from sweep.door import api, terminal
-    from sweep.search import planning
-    from sweep.search.workers import workers_to_start
+    from sweep.door import api
+    from sweep.door.terminal import summary
+    from sweep.search.running import planning
+    from sweep.search.running.workers import workers_to_start
 
     plans = [planning.make(api.usable(spec)[0], workers_to_start(workers)) for spec in found.studies.values()]
     if as_json:
@@ -117,21 +118,21 @@ def _dry_run(found: Found, workers: int | None, as_json: bool) -> None:
         _say_json({"schema": 1, "study": found.name, "variants": data} if found.in_variants else data[0])
         return
     for plan in plans:
-        _out().print(terminal.plan(plan))
+        _out().print(summary.plan(plan))
 
 
 def _show(parts: Iterable[Part], *, as_json: bool, quiet: bool, elsewhere: bool = False) -> None:
     """Show a study, or its variants, each as soon as it is there; as JSON all of them in one object."""
-    from sweep.door import terminal
+    from sweep.door.terminal import summary
 
     data: list[Any] = []
     for part in parts:
         if as_json:
-            data.append(terminal.summary_data(part.result))
+            data.append(summary.summary_data(part.result))
         elif not quiet:
             if part.heading:
                 _out().print(f"== {part.heading}", style="bold", markup=False, soft_wrap=True)
-            _out().print(terminal.summary(part.result, part.command, elsewhere=elsewhere), crop=False)
+            _out().print(summary.summary(part.result, part.command, elsewhere=elsewhere), crop=False)
     if as_json:
         _say_json({"schema": 1, "study": part.study, "variants": data} if part.heading else data[0])
 
@@ -139,7 +140,7 @@ def _show(parts: Iterable[Part], *, as_json: bool, quiet: bool, elsewhere: bool 
 @app.command("list", epilog="Example: python -m sweep list")
 def list_studies(as_json: AsJson = False) -> None:
     """List the studies that can be run, a line each."""
-    from sweep.search import catalogue
+    from sweep.search.study_file import catalogue
 
     found = [catalogue.find(name) for name in catalogue.shipped()]
     totals = [sum(spec.study.trials for spec in each.studies.values()) for each in found]
@@ -160,9 +161,9 @@ def list_studies(as_json: AsJson = False) -> None:
 @app.command(epilog="Example: python -m sweep show quickstart --json")
 def show(study: Study, runs: Runs = HERE, as_json: AsJson = False) -> None:
     """Show the summary of a finished or running study again."""
-    from sweep.door import running
+    from sweep.door import foreground
 
-    _show(running.shown(study, runs), as_json=as_json, quiet=False, elsewhere=True)
+    _show(foreground.shown(study, runs), as_json=as_json, quiet=False, elsewhere=True)
 
 
 @app.command(epilog="Example: python -m sweep export quickstart trials.csv")
@@ -175,7 +176,7 @@ def export(
 ) -> None:
     """Write a table of a study to one file, in the format of its ending."""
     from sweep.door import api
-    from sweep.results import tables
+    from sweep.results.tables import tables
 
     frame = api.load(api.folder_of(study, runs).path).table(table)
     tables.export(frame, file)
@@ -194,7 +195,7 @@ def report(
 ) -> None:
     """Write report.html, one self-contained page with the verdict and the figures, and report.md."""
     from sweep.door import api
-    from sweep.results import report as reports
+    from sweep.results.telling import report as reports
 
     file = reports.write(api.load(api.folder_of(study, runs).path).answer)
     if as_json:
@@ -227,9 +228,9 @@ def rerun(
     as_json: AsJson = False,
 ) -> None:
     """Train one trial again, alone, and say whether its curves are the recorded ones."""
-    from sweep.door import again, api
+    from sweep.door import api, retraining
 
-    outcome = again.rerun(api.load(api.folder_of(study, runs).path), number)
+    outcome = retraining.rerun(api.load(api.folder_of(study, runs).path), number)
     if as_json:
         _say_json(asdict(outcome))
     else:
@@ -247,9 +248,9 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Train the best configuration on all data but the test part; save it as a scikit-learn estimator (joblib)."""
-    from sweep.door import again, api
+    from sweep.door import api, retraining
 
-    saved = again.fit(api.load(api.folder_of(study, runs).path), output, number)
+    saved = retraining.fit(api.load(api.folder_of(study, runs).path), output, number)
     if as_json:
         _say_json(asdict(saved))
     else:
@@ -268,7 +269,7 @@ def manual(
     from sweep.door.manual import epilogue, steer
     from sweep.errors import unknown
     from sweep.learning.configuration import Configuration
-    from sweep.learning.optimizers import OPTIMIZERS
+    from sweep.learning.optimizers.rules import OPTIMIZERS
 
     if optimizer not in OPTIMIZERS:
         raise UsageError(f"--optimizer: {unknown('optimizer', optimizer, OPTIMIZERS)}")
@@ -286,7 +287,7 @@ def verify(
     quiet: Quiet = False,
 ) -> None:
     """Compare loss per iteration, weights and rates with the official implementations; exit 5 if one differs."""
-    from sweep.door import verify as shown
+    from sweep.door.terminal import verify as shown
     from sweep.parity import recordings
     from sweep.parity.verifying import verify as check
 
@@ -323,7 +324,7 @@ def bench(
 ) -> None:
     """Measure the speed, beside matrix products alone and beside other libraries; minutes on a quiet machine."""
     from sweep.bench.measuring import measure
-    from sweep.door import bench as shown
+    from sweep.door.terminal import bench as shown
 
     console = _err()
 

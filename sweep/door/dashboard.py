@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from sweep.errors import UsageError
-from sweep.search.storage import open_for_reading
+from sweep.search.storage.storage import open_for_reading
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -15,12 +15,12 @@ import tomli_w
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import LEARNING_RATE, Configuration
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array, telling
-from sweep.learning.schedule import Schedule, State
-from sweep.learning.splits import prepare
-from sweep.learning.training import train
-from sweep.search import fitting
-from sweep.search.spec import Spec
+from sweep.learning.schedules.base import Schedule, State
+from sweep.learning.training.loop import train
+from sweep.search.running import memory_needed
+from sweep.search.study_file.spec import Spec
 
 HELP = "Enter: one more epoch   5: five more   /2, *3: change the rate   =0.01: set it   q: end here"
 
@@ -135,7 +135,7 @@ def steer(spec: Spec, configuration: Configuration, ask: Callable[[str], str], s
 
     say(HELP)
     data = prepare(spec.source(), spec.study.seed)
-    fitting.check(spec, data)
+    memory_needed.check(spec, data)
     chosen = Configuration(configuration.learning_rate, configuration.optimizer, ByHand())
     try:
         train([chosen], data, settings, spec.study.seed)

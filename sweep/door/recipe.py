@@ -9,11 +9,11 @@ from pathlib import Path
 import sweep
 from sweep.bench.machine import describe
 from sweep.errors import unwritable
-from sweep.learning.splits import Data
+from sweep.learning.data.splits import Data
 from sweep.results.answer import RECIPE
-from sweep.results.files import replacing
-from sweep.search.finalists import fresh_seed
-from sweep.search.spec import Spec
+from sweep.results.tables.files import replacing
+from sweep.search.running.finalists import fresh_seed
+from sweep.search.study_file.spec import Spec
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "optuna", "pandas", "joblib")
 

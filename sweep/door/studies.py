@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sweep.door.folder import RunFolder
+from sweep.door.run_folder import RunFolder
 from sweep.errors import UsageError
-from sweep.search import catalogue
-from sweep.search import spec as specs
-from sweep.search.catalogue import Found
-from sweep.search.spec import Spec
-from sweep.search.storage import absolute
+from sweep.search.storage.storage import absolute
+from sweep.search.study_file import catalogue
+from sweep.search.study_file import spec as specs
+from sweep.search.study_file.catalogue import Found
+from sweep.search.study_file.spec import Spec
 
 Study = str | Path | Mapping[str, Any] | Spec  # a shipped study's name, a study file's path or its content
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from sweep.learning.data.splits import Data, Part
 from sweep.learning.hyper import Array
-from sweep.learning.splits import Data, Part
 
 MOST_STEPS = 1000  # of the solver of logistic regression
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a model has on a part: its loss and its error, defined as the network's (`sweep.learning.functions`)."""
+    """A model's loss and error on a part, defined as the network's (`sweep.learning.network.functions`)."""
 
     name: str
     loss: float

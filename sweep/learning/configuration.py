@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sweep.errors import UsageError
 from sweep.learning.hyper import POSITIVE, Hyperparameter, Range, hyperparameters
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.schedule import Schedule
-from sweep.learning.schedules import Constant
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.schedules.base import Schedule
+from sweep.learning.schedules.formulas import Constant
 
 LEARNING_RATE = Hyperparameter(
     name="learning_rate",
@@ -23,7 +23,7 @@ LEARNING_RATE = Hyperparameter(
 class Configuration:
     """What distinguishes one trial from another: a learning rate, an optimizer and a schedule.
 
-    >>> from sweep.learning.optimizers import Momentum
+    >>> from sweep.learning.optimizers.rules import Momentum
     >>> record = Configuration(0.1, Momentum()).record()
     >>> record["optimizer"], record["learning_rate"], record["optimizer.momentum"], record["schedule.warmup"]
     ('momentum', 0.1, 0.9, 0.0)

@@ -15,12 +15,12 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.datasets import Table, Task, table_of
+from sweep.learning.data.datasets import Table, Task, table_of
+from sweep.learning.data.splits import DataSource, split, whole
 from sweep.learning.hyper import Array
-from sweep.learning.network import StackedNetwork
-from sweep.learning.optimizers import Momentum
-from sweep.learning.splits import DataSource, split, whole
-from sweep.learning.training import Settings, train
+from sweep.learning.network.stacked import StackedNetwork
+from sweep.learning.optimizers.rules import Momentum
+from sweep.learning.training.loop import Settings, train
 
 
 class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
@@ -33,7 +33,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
     hidden : tuple of int
         Sizes of the hidden layers; may be empty.
     activation, initial_weights, dtype, epochs, batch_size
-        As in `sweep.learning.training.Settings`.
+        As in `sweep.learning.training.loop.Settings`.
     scale : bool
         Standardise the features; the targets of a regression always are.
     validation : float

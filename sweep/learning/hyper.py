@@ -224,7 +224,7 @@ def _declared(kind: Any) -> tuple[Hyperparameter, ...]:
 def telling(rule: Any) -> dict[str, Any]:
     """The constants of a record that are worth telling: without the knobs that are left at their neutral value.
 
-    >>> from sweep.learning.optimizers import Momentum
+    >>> from sweep.learning.optimizers.rules import Momentum
     >>> telling(Momentum()), telling(Momentum(momentum=0.5, nesterov=True))
     ({'momentum': 0.9}, {'momentum': 0.5, 'nesterov': True})
     """
@@ -252,7 +252,7 @@ Rule = TypeVar("Rule")
 def stack(rules: Sequence[Rule]) -> Rule:
     """Many records of one class as one population: the same class with ``(len(rules), 1)`` float64 columns.
 
-    >>> from sweep.learning.schedules import Step
+    >>> from sweep.learning.schedules.formulas import Step
     >>> stack([Step(every=5.0), Step(every=10.0)]).every.tolist()
     [[5.0], [10.0]]
     """

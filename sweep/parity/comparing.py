@@ -16,11 +16,11 @@ import numpy as np
 
 from sweep.errors import DataError
 from sweep.learning.configuration import Configuration
+from sweep.learning.data.splits import Data, Part
 from sweep.learning.hyper import Array
-from sweep.learning.population import Population
-from sweep.learning.schedule import Schedule
-from sweep.learning.splits import Data, Part
-from sweep.learning.training import Script, Settings, Training, Watch, train
+from sweep.learning.schedules.base import Schedule
+from sweep.learning.training.loop import Script, Settings, Training, Watch, train
+from sweep.learning.training.population import Population
 from sweep.parity import words
 from sweep.parity.recordings import Problem, Rates, Recordings, Run
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from sweep.errors import UsageError, unknown
 from sweep.learning.hyper import hyperparameters
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.optimizers import OPTIMIZERS
-from sweep.learning.schedule import Schedule
-from sweep.learning.schedules import SCHEDULES
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.optimizers.rules import OPTIMIZERS
+from sweep.learning.schedules.base import Schedule
+from sweep.learning.schedules.formulas import SCHEDULES
 
 Values = Mapping[str, Any]  # field -> number, true or false; or WITH_MOMENTUM
 

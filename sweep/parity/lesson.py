@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.optimizers import RMSProp
-from sweep.learning.population import Population
+from sweep.learning.optimizers.rules import RMSProp
+from sweep.learning.training.population import Population
 from sweep.parity.comparing import train_problem
 from sweep.parity.recordings import Problem
 

@@ -1,7 +1,7 @@
 """Library-neutral words for a recorded setting become our optimizers and schedules; one step is one epoch here.
 
-The rule that the knobs stand for is in `sweep.learning.optimizer`; the schedules' formulas are in
-`sweep.learning.schedules`.
+The rule that the knobs stand for is in `sweep.learning.optimizers.base`; the schedules' formulas are in
+`sweep.learning.schedules.formulas`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from sweep.errors import DataError, UsageError, unknown
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.optimizers import AdaGrad, Momentum, RMSProp, Sgd
-from sweep.learning.schedule import Annealed, Schedule
-from sweep.learning.schedules import (
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.optimizers.rules import AdaGrad, Momentum, RMSProp, Sgd
+from sweep.learning.schedules.base import Annealed, Schedule
+from sweep.learning.schedules.formulas import (
     Constant,
     Cosine,
     CosineRestarts,

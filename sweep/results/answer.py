@@ -17,19 +17,22 @@ import pandas as pd
 
 from sweep.errors import UsageError
 from sweep.learning.hyper import Array
-from sweep.results import judged, statistics, tables, tuning, worth
-from sweep.results.choice import Choice, Who, choose
-from sweep.results.probability import probability_best
 from sweep.results.racing import Racing, resolution
 from sweep.results.recommendation import Recommendation
-from sweep.results.statistics import Finding
-from sweep.results.tuning import TuningCurve
-from sweep.results.verdicts import Interval, Verdict, interval, judge
-from sweep.search import race as search_race
-from sweep.search.defaults import constants_to_set, default, default_parameters
-from sweep.search.finalists import DEFAULT, Finalist
-from sweep.search.space import Arm, parameters_of
-from sweep.search.spec import Spec
+from sweep.results.statistics import summaries, tuning_curves
+from sweep.results.statistics.choice import Choice, Who, choose
+from sweep.results.statistics.fragility import near_best, sensitivity
+from sweep.results.statistics.importance import importance
+from sweep.results.statistics.probability_best import probability_best
+from sweep.results.statistics.summaries import Finding
+from sweep.results.statistics.tuning_curves import TuningCurve
+from sweep.results.statistics.verdicts import Interval, Verdict, interval, judge
+from sweep.results.tables import after_search, tables
+from sweep.search.running import race as search_race
+from sweep.search.running.finalists import DEFAULT, Finalist
+from sweep.search.space.defaults import constants_to_set, default, default_parameters
+from sweep.search.space.space import Arm, parameters_of
+from sweep.search.study_file.spec import Spec
 
 RECIPE = "recipe.json"
 LEADER = "leader"
@@ -62,7 +65,7 @@ class Answer:
     @cached_property
     def race(self) -> Racing:
         """How the race stands."""
-        return Racing(self.spec, self.trials, judged.read(self.folder, "race"), self.tie, self.start)
+        return Racing(self.spec, self.trials, after_search.read(self.folder, "race"), self.tie, self.start)
 
     @property
     def classes(self) -> bool | None:
@@ -78,13 +81,13 @@ class Answer:
     @cached_property
     def judged(self) -> pd.DataFrame:
         """The finalists that count now, one row each and seed: the best tuned one of each leading arm, its default."""
-        every = judged.read(self.folder, "finalists")
+        every = after_search.read(self.folder, "finalists")
         return every[self._current(every)].reset_index(drop=True)
 
     @cached_property
     def judged_curves(self) -> pd.DataFrame:
         """Their curves, one row each, seed and epoch."""
-        every = judged.read(self.folder, "finalist_curves")
+        every = after_search.read(self.folder, "finalist_curves")
         return every[self._current(every)].reset_index(drop=True)
 
     def _current(self, every: pd.DataFrame) -> pd.Series:
@@ -104,7 +107,7 @@ class Answer:
         """
         if self.race.begun or not self.race.missing:
             return {arm: DEFAULT if best is None else best.number for arm, best in self.race.leading.items()}
-        best = statistics.arms(self.trials).dropna(subset="objective").head(self.spec.verdict.arms)
+        best = summaries.arms(self.trials).dropna(subset="objective").head(self.spec.verdict.arms)
         pairs = zip(best["optimizer"], best["schedule"], best["number"], strict=True)
         return {Arm(optimizer, schedule): int(number) for optimizer, schedule, number in pairs}
 
@@ -122,7 +125,8 @@ class Answer:
     @cached_property
     def opened(self) -> int:
         """For how many configurations the test part has been opened so far, defaults included."""
-        return len(judged.read(self.folder, "finalists").groupby(["optimizer", "schedule", "number"], dropna=False))
+        tested = after_search.read(self.folder, "finalists")
+        return len(tested.groupby(["optimizer", "schedule", "number"], dropna=False))
 
     @property
     def score(self) -> str:
@@ -195,13 +199,13 @@ class Answer:
         """What to use and what it is worth, if there is a verdict."""
         if self.verdict is None or self.choice is None:
             return None
-        known = judged.read_baselines(self.folder)
+        known = after_search.read_baselines(self.folder)
         return Recommendation.of(self, self.choice, known)
 
     @property
     def best(self) -> pd.Series | None:
         """The row of the complete trial with the lowest objective: the luckiest."""
-        return statistics.best_trial(self.trials)
+        return summaries.best_trial(self.trials)
 
     @cached_property
     def chosen(self) -> pd.Series | None:
@@ -259,13 +263,13 @@ class Answer:
             reason = 'they need independent random configurations: mode = "compare"'
             return {}, reason
         try:
-            return tuning.tuning_curves(self.trials), ""
+            return tuning_curves.tuning_curves(self.trials), ""
         except UsageError as error:
             return {}, str(error)
 
     @cached_property
     def probability(self) -> pd.DataFrame:
-        """P(arm is best after k trials), see `sweep.results.probability`; empty without tuning curves.
+        """P(arm is best after k trials), see `sweep.results.statistics.probability_best`; empty without tuning curves.
 
         For k up to half of the trials that every arm has: beyond, nearly all of them are drawn each time.
         """
@@ -273,12 +277,12 @@ class Answer:
             return pd.DataFrame(columns=["arm", "k", "probability", "low", "high"])
         least = max(1, min(len(curve.k) for curve in self.tuning.values()) // 2)
         k = sorted({*(2**power for power in range(least.bit_length()) if 2**power <= least), least})
-        return probability_best(tuning.scores_of(self.trials), k)
+        return probability_best(tuning_curves.scores_of(self.trials), k)
 
     @cached_property
     def importance(self) -> pd.DataFrame:
         """How much each hyperparameter matters for being among the best tenth of the trials."""
-        return worth.importance(self.trials, self.spec.space())
+        return importance(self.trials, self.spec.space())
 
     @cached_property
     def start(self) -> float:
@@ -290,13 +294,13 @@ class Answer:
     def arms(self) -> pd.DataFrame:
         """One row an arm: those judged first, by their scores; then the others, by their best objective.
 
-        Besides the columns of `sweep.results.statistics.arms`: `arm`; `verdict` (leader, better, equivalent or
-        undecided: of the leader beside it), `more_seeds`, `p`; each with its interval (`_low`, `_high`): `score`,
+        Besides the columns of `summaries.arms`: `arm`; `verdict` (leader, better, equivalent or undecided: of the
+        leader beside it), `more_seeds`, `p`; each with its interval (`_low`, `_high`): `score`,
         `difference` (to the leader's score), `wins` (share of seeds in which the leader is ahead), `gain` (over the
         default), `sensitivity` (to the learning rate), `share` (of the configurations within delta of the best of all)
         and `share_own` (of the best of the arm). Null where it is not known.
         """
-        found = statistics.arms(self.trials)
+        found = summaries.arms(self.trials)
         known = set(zip(found["optimizer"], found["schedule"], strict=True))
         untried = [arm for arm in self.leading if (arm.optimizer, arm.schedule) not in known]  # but by default
         for place, arm in enumerate(untried, start=len(found)):
@@ -304,11 +308,9 @@ class Answer:
         names = [str(Arm(*pair)) for pair in zip(found["optimizer"], found["schedule"], strict=True)]
         found["arm"] = pd.Series(names, found.index, dtype=str)  # text also where there is none
         keys = ["optimizer", "schedule"]
-        sensitivity = worth.sensitivity(self.trials, self.start).rename(
-            columns={"low": "sensitivity_low", "high": "sensitivity_high"}
-        )
-        near = worth.near_best(self.trials, self.spec.verdict.delta)
-        for more in (sensitivity, near):
+        ends = {"low": "sensitivity_low", "high": "sensitivity_high"}
+        fragile = sensitivity(self.trials, self.start).rename(columns=ends)
+        for more in (fragile, near_best(self.trials, self.spec.verdict.delta)):
             found = found.merge(more.drop(columns="trials"), on=keys, how="left")
         found = found.merge(self._judged_arms(), on="arm", how="left")
         found["behind"] = found["verdict"] != LEADER  # it was chosen by other numbers, and need not have the best score
@@ -342,13 +344,13 @@ class Answer:
     @cached_property
     def findings(self) -> list[Finding]:
         """What to know before believing the result."""
-        found = statistics.findings(self.trials, self.curves, self.spec.space(), self.chosen, self.what)
-        found += statistics.ties(self.trials, self.tie)
+        found = summaries.findings(self.trials, self.curves, self.spec.space(), self.chosen, self.what)
+        found += summaries.ties(self.trials, self.tie)
         if self.recommendation:
             found += self.recommendation.findings()
         if self.verdict:
-            found += [*statistics.judged_in_part(self.verdict, self.spec.verdict.seeds)]
-            found += [*statistics.not_told_apart(self.verdict)]
+            found += [*summaries.judged_in_part(self.verdict, self.spec.verdict.seeds)]
+            found += [*summaries.not_told_apart(self.verdict)]
         return found
 
     @cached_property

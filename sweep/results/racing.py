@@ -1,7 +1,8 @@
 """How the race of a study stands, from its tables: who runs, who is left, and who has to be trained next.
 
-The rules are in `sweep.search.race`. Nothing is kept but the scores: who is a candidate follows from the table of
-trials, and who is left after a round from the table ``race.parquet``, which has the columns of ``finalists.parquet``.
+The rules are in `sweep.search.running.race`. Nothing is kept but the scores: who is a candidate follows from the table
+of trials, and who is left after a round from the table ``race.parquet``, which has the columns of
+``finalists.parquet``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import numpy as np
 import pandas as pd
 
 from sweep.learning.hyper import Array
-from sweep.results import neighbours, statistics
-from sweep.results.judged import whose
-from sweep.search import race
-from sweep.search.defaults import default, default_parameters
-from sweep.search.finalists import DEFAULT, Finalist
-from sweep.search.space import Arm, parameters_of
-from sweep.search.spec import Spec
+from sweep.results.statistics import neighbours, summaries
+from sweep.results.tables.after_search import whose
+from sweep.search.running import race
+from sweep.search.running.finalists import DEFAULT, Finalist
+from sweep.search.space.defaults import default, default_parameters
+from sweep.search.space.space import Arm, parameters_of
+from sweep.search.study_file.spec import Spec
 
 
 def resolution(samples: int) -> float:
@@ -39,7 +40,7 @@ def leading(trials: pd.DataFrame, most: int, tie: float = 0.0) -> dict[Arm, floa
 
     An objective not above `tie` is as good as any other.
     """
-    arms = statistics.arms(trials).dropna(subset="objective")
+    arms = summaries.arms(trials).dropna(subset="objective")
     cut = _cut(arms["objective"], most, tie)
     pairs = zip(arms["optimizer"], arms["schedule"], arms["objective"], strict=True)
     return {Arm(optimizer, schedule): objective for optimizer, schedule, objective in list(pairs)[:cut]}

@@ -1,6 +1,7 @@
 """The recommendation: which configuration to use, how good it is, and whether tuning has paid.
 
-Chosen by fresh validation parts (see `sweep.results.choice`); what is said of it here is measured on the test part.
+Chosen by fresh validation parts (see `sweep.results.statistics.choice`); what is said of it here is measured on the
+test part.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import pandas as pd
 
 from sweep.learning.baselines import LINEAR, SAME
 from sweep.learning.hyper import Array
-from sweep.results.choice import Choice
-from sweep.results.statistics import Finding
-from sweep.results.verdicts import Interval, interval, share
-from sweep.search.finalists import Kind
-from sweep.search.space import Arm
+from sweep.results.statistics.choice import Choice
+from sweep.results.statistics.summaries import Finding
+from sweep.results.statistics.verdicts import Interval, interval, share
+from sweep.search.running.finalists import Kind
+from sweep.search.space.space import Arm
 
 if TYPE_CHECKING:
     from sweep.results.answer import Answer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sweep.learning.baselines import LINEAR, SAME
 from sweep.results.answer import Answer
 from sweep.results.recommendation import BEST_DEFAULT, OWN_DEFAULT, Recommendation
-from sweep.results.verdicts import Interval
+from sweep.results.statistics.verdicts import Interval
 from sweep.results.wording import constants, number, plain, spread
-from sweep.search.space import parameters_of
+from sweep.search.space.space import parameters_of
 
 
 def recommended(answer: Answer) -> str:

@@ -13,10 +13,10 @@ import pandas as pd
 
 from sweep.learning.configuration import Configuration, dotted
 from sweep.learning.hyper import telling
-from sweep.results import statistics
 from sweep.results.answer import LEADER, Answer
-from sweep.results.verdicts import LEVEL, MOST_SEEDS, Interval, Verdict
-from sweep.search.study import total_trials
+from sweep.results.statistics import summaries
+from sweep.results.statistics.verdicts import LEVEL, MOST_SEEDS, Interval, Verdict
+from sweep.search.running.loop import total_trials
 
 NOTHING = "-"
 STATES = ("complete", "diverged", "pruned", "failed", "running")
@@ -87,7 +87,7 @@ def state(answer: Answer) -> str:
     """How far the study is: ``512 of 512 trials: 480 complete, 32 diverged``."""
     counts = answer.trials["state"].value_counts()
     listed = ", ".join(f"{counts[each]} {each}" for each in STATES if each in counts)
-    return f"{len(statistics.finished(answer.trials))} of {total_trials(answer.spec)} trials: {listed or 'none yet'}"
+    return f"{len(summaries.finished(answer.trials))} of {total_trials(answer.spec)} trials: {listed or 'none yet'}"
 
 
 def headline(answer: Answer) -> str:

@@ -25,10 +25,10 @@ from sweep.bench.answer.summary import ALL, Beside, Compared, summed_up
 from sweep.bench.machine import describe
 from sweep.bench.result import Bench
 from sweep.bench.targets import targets
-from sweep.door.bench import WIDTH, data, shown
+from sweep.door.terminal.bench import WIDTH, data, shown
 from sweep.learning.configuration import Configuration
-from sweep.learning.optimizers import Adam, Sgd
-from sweep.learning.splits import prepare
+from sweep.learning.data.splits import prepare
+from sweep.learning.optimizers.rules import Adam, Sgd
 from tests.terminal import Outcome as Ended
 from tests.terminal import sweep
 

@@ -17,7 +17,7 @@ from sweep.bench.machine import describe
 from sweep.bench.result import Bench, Trained
 from sweep.bench.targets import Target, targets
 from sweep.bench.timing import Timing
-from sweep.door.bench import WIDTH, data, shown
+from sweep.door.terminal.bench import WIDTH, data, shown
 from tests.terminal import Outcome, sweep
 
 WORKLOADS = ("W1", "W2", "W3", "W4")

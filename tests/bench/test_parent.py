@@ -6,9 +6,9 @@ import pytest
 
 from sweep.bench.parent import SAMPLERS, Clock, MadeUp, measure, peak_megabytes, run, study_of
 from sweep.bench.timing import Timing
-from sweep.results import tables
-from sweep.results.tables import Tables
-from sweep.search.records import Progress
+from sweep.results.tables import tables
+from sweep.results.tables.tables import Tables
+from sweep.search.running.records import Progress
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -19,8 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 import sweep
-from sweep.learning.splits import Data, prepare
-from sweep.learning.training import train
+from sweep.learning.data.splits import Data, prepare
+from sweep.learning.training.loop import train
 
 SEEDS = 10
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 import sweep
-from sweep.door.terminal import summary
+from sweep.door.terminal.summary import summary
 from sweep.results.plots import PLOTS
 from tests.browser import browser
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from sweep.door.api import Result
-from sweep.results import judged
-from sweep.results.judged import JudgedName
+from sweep.results.tables import after_search
+from sweep.results.tables.after_search import JudgedName
 from tests.studies import content
 
 BOTH: tuple[JudgedName, JudgedName] = ("finalists", "finalist_curves")
@@ -22,7 +22,7 @@ def study(**sections: Any) -> dict[str, Any]:
 
 def tables(result: Result) -> list[pd.DataFrame]:
     """What stands in the finalists' tables."""
-    return [judged.read(result.folder, name) for name in BOTH]
+    return [after_search.read(result.folder, name) for name in BOTH]
 
 
 def assert_same_finalists(one: Result, other: Result) -> None:

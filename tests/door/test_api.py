@@ -10,14 +10,14 @@ import pytest
 import tomli_w
 
 import sweep
-from sweep.door import again
+from sweep.door import retraining
 from sweep.door.api import Result, configuration_of, resolve
 from sweep.errors import DataError, SweepError, UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.optimizers import OPTIMIZERS, Adam, Momentum
-from sweep.learning.schedules import SCHEDULES, Step
-from sweep.learning.splits import named, prepare, split_off_test
-from sweep.results.tables import read
+from sweep.learning.data.splits import named, prepare, split_off_test
+from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, Momentum
+from sweep.learning.schedules.formulas import SCHEDULES, Step
+from sweep.results.tables.tables import read
 from tests.studies import CALM, assert_same_results, content, run
 
 ARMS = len(OPTIMIZERS) * len(SCHEDULES)
@@ -230,7 +230,7 @@ def test_every_trial_reproduces_bit_for_bit_trained_alone(result: Result) -> Non
     numbers = numbers_of(result, "complete", 6) + numbers_of(result, "diverged", 1)
     assert len(numbers) >= 6
     for number in numbers:
-        outcome = again.rerun(result, number)
+        outcome = retraining.rerun(result, number)
         assert outcome.reproduced
         assert outcome.largest_relative_difference == 0.0
         assert outcome.epochs == result.trials["epochs"][number]
@@ -252,7 +252,7 @@ def test_a_trial_whose_curves_differ_in_the_last_bit_has_not_reproduced(result: 
         curves.loc[place, "validation_loss"] = np.nextafter(curves.loc[place, "validation_loss"], np.inf)
         return curves
 
-    outcome = again.rerun(tampered(result, change), number)
+    outcome = retraining.rerun(tampered(result, change), number)
     assert not outcome.reproduced
     assert outcome.largest_relative_difference is not None
     assert 0 < outcome.largest_relative_difference < 1e-15
@@ -261,7 +261,7 @@ def test_a_trial_whose_curves_differ_in_the_last_bit_has_not_reproduced(result: 
 
 def test_a_trial_whose_curves_are_shorter_has_not_reproduced(result: Result) -> None:
     number = int(result.best["number"])
-    outcome = again.rerun(tampered(result, lambda curves: curves[curves["epoch"] < 3]), number)
+    outcome = retraining.rerun(tampered(result, lambda curves: curves[curves["epoch"] < 3]), number)
     assert not outcome.reproduced
     assert "another epoch" in outcome.sentence()
 
@@ -272,12 +272,15 @@ def test_a_tampered_file_is_found_out(tmp_path: Path) -> None:
     curves = pd.read_parquet(part)
     curves["train_loss"] += 1.0
     curves.to_parquet(part, index=False)
-    assert not again.rerun(sweep.load(result.folder), 0).reproduced
+    assert not retraining.rerun(sweep.load(result.folder), 0).reproduced
 
 
 @pytest.mark.parametrize("number", [-1, ARMS])
 def test_a_trial_that_is_not_there_is_one_line(result: Result, number: int, tmp_path: Path) -> None:
-    for act in (lambda: again.rerun(result, number), lambda: again.fit(result, tmp_path / "m.joblib", number)):
+    for act in (
+        lambda: retraining.rerun(result, number),
+        lambda: retraining.fit(result, tmp_path / "m.joblib", number),
+    ):
         with pytest.raises(UsageError, match=rf"trial {number}: .* has trials 0 to {ARMS - 1}"):
             act()
 
@@ -286,7 +289,7 @@ def test_a_trial_that_is_not_finished_cannot_be_trained_again(result: Result) ->
     running = sweep.load(result.folder)
     running.answer.__dict__["trials"] = read(result.folder, "trials").assign(state="running")
     with pytest.raises(UsageError, match=r"trial 3 of .* is not finished"):
-        again.rerun(running, 3)
+        retraining.rerun(running, 3)
 
 
 def one_trial(data: str, momentum: float) -> dict[str, Any]:
@@ -298,7 +301,7 @@ def one_trial(data: str, momentum: float) -> dict[str, Any]:
 @pytest.mark.parametrize(("data", "task"), [("iris", "classification"), ("diabetes", "regression")])
 def test_a_saved_estimator_predicts_raw_features(tmp_path: Path, data: str, task: str) -> None:
     result = run(one_trial(data, momentum=0.9), tmp_path)
-    saved = again.fit(result, tmp_path / "model.joblib")
+    saved = retraining.fit(result, tmp_path / "model.joblib")
     table, rest = result.spec.source().table(), split_off_test(result.spec.source(), 0)
     assert saved.samples == len(rest.target) < len(table.target)
     assert saved.trial == result.best["number"]
@@ -313,12 +316,12 @@ def test_an_estimator_whose_training_diverges_is_not_saved_in_silence(tmp_path: 
     result = run(one_trial("diabetes", momentum=0.99), tmp_path)
     assert result.best, "the trial itself did not diverge"
     with pytest.raises((SweepError, Warning)):
-        again.fit(result, tmp_path / "model.joblib")
+        retraining.fit(result, tmp_path / "model.joblib")
 
 
 def test_a_saved_estimator_has_the_configuration_asked_for(result: Result, tmp_path: Path) -> None:
     (number,) = numbers_of(result, "complete", 1)
-    saved = again.fit(result, tmp_path / "model.joblib", number)
+    saved = retraining.fit(result, tmp_path / "model.joblib", number)
     estimator = joblib.load(saved.file)
     assert saved.trial == number
     assert estimator.configuration == configuration_of(result.trials.iloc[number].dropna().to_dict(), result.spec)
@@ -327,11 +330,11 @@ def test_a_saved_estimator_has_the_configuration_asked_for(result: Result, tmp_p
 
 def test_an_estimator_that_cannot_be_written_is_one_line(result: Result, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written") as caught:
-        again.fit(result, tmp_path / "none" / "model.joblib")
+        retraining.fit(result, tmp_path / "none" / "model.joblib")
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_run_without_a_complete_trial_has_no_configuration_to_keep(tmp_path: Path) -> None:
     study = content(study={"trials": 2}, search={"learning_rate": 1e8, "optimizers": ["sgd"]})
     with pytest.raises(SweepError, match="no trial is complete"):
-        again.fit(run(study, tmp_path), tmp_path / "model.joblib")
+        retraining.fit(run(study, tmp_path), tmp_path / "model.joblib")

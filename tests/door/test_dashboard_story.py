@@ -11,12 +11,12 @@ import pytest
 from optuna_dashboard import get_note, save_note
 
 import sweep
-from sweep.door.judging import HEADING, Story
-from sweep.search.records import Progress
-from sweep.search.storage import open_for_writing
+from sweep.door.finishing import HEADING, Story
+from sweep.search.running.records import Progress
+from sweep.search.storage.storage import open_for_writing
 from tests.browser import browser
+from tests.door.interrupted.test_readers import sweep_to
 from tests.door.test_dashboard import served
-from tests.door.test_readers import sweep_to
 from tests.studies import tiny
 from tests.terminal import TINY, command, environment
 

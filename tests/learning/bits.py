@@ -9,9 +9,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sweep.learning import executors
-from sweep.learning.functions import Loss
 from sweep.learning.hyper import Array
+from sweep.learning.network import executors
+from sweep.learning.network.functions import Loss
 
 needs_numba = pytest.mark.skipif(executors.numba is None, reason="numba cannot be imported")
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])

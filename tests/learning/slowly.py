@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sweep.learning.configuration import Configuration
+from sweep.learning.data.splits import Data
 from sweep.learning.hyper import Array, hyperparameters
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.schedule import Schedule
-from sweep.learning.splits import Data
-from sweep.learning.training import Settings
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.schedules.base import Schedule
+from sweep.learning.training.loop import Settings
 from tests import reference
 
 

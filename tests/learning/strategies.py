@@ -14,15 +14,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.datasets import Task
-from sweep.learning.functions import ACTIVATIONS, INITIAL_WEIGHTS, LINEAR_ONLY
+from sweep.learning.data.datasets import Task
+from sweep.learning.data.splits import Data, Part
 from sweep.learning.hyper import Choices, Domain, Fixed, Hyperparameter, hyperparameters
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.optimizers import OPTIMIZERS
-from sweep.learning.schedule import Schedule
-from sweep.learning.schedules import SCHEDULES, Join, Piecewise
-from sweep.learning.splits import Data, Part
-from sweep.learning.training import Settings
+from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LINEAR_ONLY
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.optimizers.rules import OPTIMIZERS
+from sweep.learning.schedules.base import Schedule
+from sweep.learning.schedules.formulas import SCHEDULES, Join, Piecewise
+from sweep.learning.training.loop import Settings
 
 EPOCHS = 6  # ranges that are fractions of the training are meant for one of this length
 BEYOND = 5.0  # how far an endless domain is drawn from

@@ -9,8 +9,8 @@ from hypothesis import given
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import hyperparameters
-from sweep.learning.optimizers import RMSProp, Sgd
-from sweep.learning.schedules import Constant, Piecewise, Step
+from sweep.learning.optimizers.rules import RMSProp, Sgd
+from sweep.learning.schedules.formulas import Constant, Piecewise, Step
 from tests.learning.strategies import configurations
 
 

@@ -13,13 +13,13 @@ from sklearn.exceptions import NotFittedError
 
 from sweep.errors import DataError, UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.datasets import Table
+from sweep.learning.data.datasets import Table
+from sweep.learning.data.splits import DataSource, split, whole
 from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 from sweep.learning.hyper import Array
-from sweep.learning.optimizers import Adam, RMSProp
-from sweep.learning.schedules import Cosine
-from sweep.learning.splits import DataSource, split, whole
-from sweep.learning.training import Settings, train
+from sweep.learning.optimizers.rules import Adam, RMSProp
+from sweep.learning.schedules.formulas import Cosine
+from sweep.learning.training.loop import Settings, train
 from tests import reference
 
 IRIS: tuple[Array, Array] = load_iris(return_X_y=True)

@@ -23,8 +23,8 @@ from sweep.learning.hyper import (
     stack,
     telling,
 )
-from sweep.learning.optimizers import OPTIMIZERS, AdaGrad, Momentum, Nesterov, RMSProp
-from sweep.learning.schedules import SCHEDULES, Piecewise, Step
+from sweep.learning.optimizers.rules import OPTIMIZERS, AdaGrad, Momentum, Nesterov, RMSProp
+from sweep.learning.schedules.formulas import SCHEDULES, Piecewise, Step
 from tests.learning.strategies import constants
 
 RULES: dict[str, type[Any]] = {**OPTIMIZERS, **SCHEDULES}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sweep.learning.hyper import Array
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.schedule import Schedule
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.schedules.base import Schedule
 
 
 @dataclass(frozen=True)

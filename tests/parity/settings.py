@@ -12,9 +12,9 @@ import numpy as np
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array, hyperparameters
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.optimizers import OPTIMIZERS
-from sweep.learning.schedules import (
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.optimizers.rules import OPTIMIZERS
+from sweep.learning.schedules.formulas import (
     SCHEDULES,
     Constant,
     Cosine,

@@ -10,11 +10,11 @@ import pytest
 import sweep
 from sweep.errors import UsageError
 from sweep.learning.hyper import Choices, Fixed, Range, hyperparameters
-from sweep.learning.optimizers import OPTIMIZERS
-from sweep.learning.schedules import SCHEDULES
+from sweep.learning.optimizers.rules import OPTIMIZERS
+from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.parity import recordings, words
 from sweep.parity.conventions import CONVENTIONS, WITH_MOMENTUM, Convention
-from sweep.search.spec import Spec, complete
+from sweep.search.study_file.spec import Spec, complete
 from tests.terminal import TINY
 from tests.terminal import sweep as command
 

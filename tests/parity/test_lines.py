@@ -12,10 +12,10 @@ from hypothesis import given
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.optimizers import OPTIMIZERS, AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
-from sweep.learning.schedule import Schedule, State
-from sweep.learning.schedules import SCHEDULES, Constant, Cosine, Exponential, Plateau, Polynomial, Step
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.optimizers.rules import OPTIMIZERS, AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
+from sweep.learning.schedules.base import Schedule, State
+from sweep.learning.schedules.formulas import SCHEDULES, Constant, Cosine, Exponential, Plateau, Polynomial, Step
 from sweep.parity.lines import LIBRARIES, Lines, lines
 from sweep.parity.live import QUIET, Task
 from tests.learning.strategies import configurations

@@ -8,8 +8,8 @@ import pytest
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
-from sweep.learning.optimizers import OPTIMIZERS, Momentum, RMSProp
-from sweep.learning.schedules import Schedule, Step
+from sweep.learning.optimizers.rules import OPTIMIZERS, Momentum, RMSProp
+from sweep.learning.schedules.formulas import Schedule, Step
 from sweep.parity.comparing import largest, relative, train_problem
 from sweep.parity.lines import LIBRARIES
 from sweep.parity.live import QUIET, compare_live, installed, tolerance, train_live

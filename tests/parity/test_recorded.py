@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.learning import executors
 from sweep.learning.hyper import hyperparameters
-from sweep.learning.schedule import Schedule
+from sweep.learning.network import executors
+from sweep.learning.schedules.base import Schedule
 from sweep.parity import comparing, recordings, words
 from sweep.parity.comparing import Comparison, compare, compare_rates, compare_runs, factors, train_runs
 from sweep.parity.lesson import lesson

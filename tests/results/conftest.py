@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sweep.results import verdicts
+from sweep.results.statistics import verdicts
 
 IN_EARNEST = verdicts.RESAMPLES
 

@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import tomli_w
 
 from sweep.learning.hyper import Array, Choices, Fixed, Range, Search
-from sweep.results import judged, statistics, tables
 from sweep.results.answer import RECIPE, Answer
-from sweep.results.tables import EFFECTIVE
-from sweep.search.finalists import fresh_seed
-from sweep.search.space import Arm
-from sweep.search.spec import Spec
+from sweep.results.statistics import summaries
+from sweep.results.tables import after_search, tables
+from sweep.results.tables.tables import EFFECTIVE
+from sweep.search.running.finalists import fresh_seed
+from sweep.search.space.space import Arm
+from sweep.search.study_file.spec import Spec
 from tests.studies import content, tiny
 
 START = 2.3  # every loss before training
@@ -148,7 +149,7 @@ def _curves(spec: Spec, trials: pd.DataFrame, effective: bool) -> pd.DataFrame:
 
 def leading(trials: pd.DataFrame, most: int) -> dict[Arm, int]:
     """The arms with the best trials, and these: who is judged where nobody has had to race."""
-    rows = statistics.arms(trials).dropna(subset="objective").head(most)
+    rows = summaries.arms(trials).dropna(subset="objective").head(most)
     pairs = zip(rows["optimizer"], rows["schedule"], rows["number"], strict=True)
     return {Arm(optimizer, schedule): int(number) for optimizer, schedule, number in pairs}
 
@@ -168,14 +169,14 @@ def _judge(
     if not found:
         return
     finalists = pd.concat(found, ignore_index=True)
-    pq.write_table(pa.Table.from_pandas(finalists, judged.FINALISTS), folder / "finalists.parquet")
+    pq.write_table(pa.Table.from_pandas(finalists, after_search.FINALISTS), folder / "finalists.parquet")
     of_all = finalists.assign(number=range(len(finalists)), schedule=finalists["schedule"])
     curves = _curves(spec, of_all, effective).rename(columns={"number": "place"})
     who = (
         finalists[["optimizer", "schedule", "kind", "number", "replicate"]].iloc[curves["place"]].reset_index(drop=True)
     )
     curves = pd.concat([who, curves.drop(columns=["place", "replicate"])], axis=1)
-    names = [*judged.FINALIST_CURVES, *(pa.field(name, pa.float64()) for name in EFFECTIVE if effective)]
+    names = [*after_search.FINALIST_CURVES, *(pa.field(name, pa.float64()) for name in EFFECTIVE if effective)]
     pq.write_table(pa.Table.from_pandas(curves, pa.schema(names)), folder / "finalist_curves.parquet")
 
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from sweep.learning.hyper import Array
 from sweep.results.answer import LEADER, RECIPE, Answer
-from sweep.results.judged import add
-from sweep.results.verdicts import Interval, interval, judge
-from sweep.search.finalists import DEFAULT
-from sweep.search.space import Arm
+from sweep.results.statistics.verdicts import Interval, interval, judge
+from sweep.results.tables.after_search import add
+from sweep.search.running.finalists import DEFAULT
+from sweep.search.space.space import Arm
 from tests.results.made import leading, made
-from tests.results.test_judged import finalist, score
-from tests.results.test_statistics import row, trials_of
+from tests.results.statistics.test_summaries import row, trials_of
+from tests.results.tables.test_after_search import finalist, score
 from tests.studies import laws
 
 Cells = Mapping[

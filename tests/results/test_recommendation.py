@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sweep.results import judged, note, report, sentences
+from sweep.results import sentences
 from sweep.results.answer import RECIPE, Answer
 from sweep.results.recommendation import BEST_DEFAULT, Recommendation
-from sweep.results.verdicts import Interval
+from sweep.results.statistics.verdicts import Interval
+from sweep.results.tables import after_search
+from sweep.results.telling import note, report
 from tests.results.made import made
 
 
@@ -30,7 +32,7 @@ def told(folder: Path, task: str = "classification", **options: Any) -> Answer:
         for name, loss in (("linear", 0.9), ("same", 1.5))
         for replicate in range(3)
     ]
-    judged.write_baselines(folder, pd.DataFrame(rows))
+    after_search.write_baselines(folder, pd.DataFrame(rows))
     return Answer(folder, answer.spec)
 
 
@@ -38,12 +40,12 @@ def changed(answer: Answer, **columns: Any) -> Answer:
     """The same study, with other columns in the rows of what it recommends."""
     found = answer.recommendation
     assert found is not None
-    table = judged.read(answer.folder, "finalists")
+    table = after_search.read(answer.folder, "finalists")
     own = (table["optimizer"] == found.arm.optimizer) & (table["schedule"] == found.arm.schedule)
     own &= table["kind"] == found.kind
     for name, value in columns.items():
         table.loc[own, name] = value
-    pq.write_table(pa.Table.from_pandas(table, judged.FINALISTS), answer.folder / "finalists.parquet")
+    pq.write_table(pa.Table.from_pandas(table, after_search.FINALISTS), answer.folder / "finalists.parquet")
     return Answer(answer.folder, answer.spec)
 
 

@@ -24,15 +24,15 @@ from sweep.bench.answer import truth
 from sweep.bench.answer.sets import Problem
 from sweep.bench.whole import complain, started
 from sweep.learning.configuration import Configuration
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array
-from sweep.learning.splits import prepare
-from sweep.learning.streams import integer_seed
-from sweep.results import tables
-from sweep.search.defaults import default
-from sweep.search.finalists import DEFAULT, Finalist, Stage, train
-from sweep.search.space import Arm, parameters_of
-from sweep.search.spec import Spec, read
-from sweep.search.workers import Serial
+from sweep.learning.seeds import integer_seed
+from sweep.results.tables import tables
+from sweep.search.running.finalists import DEFAULT, Finalist, Stage, train
+from sweep.search.running.workers import Serial
+from sweep.search.space.defaults import default
+from sweep.search.space.space import Arm, parameters_of
+from sweep.search.study_file.spec import Spec, read
 
 OURS = "this version"
 RULE = "previous rule, same search"

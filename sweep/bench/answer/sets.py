@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sweep.learning.datasets import Table, load_named
+from sweep.learning.data.datasets import Table, load_named
+from sweep.learning.data.splits import Data, DataSource, Part, split
 from sweep.learning.hyper import Array
-from sweep.learning.splits import Data, DataSource, Part, split
-from sweep.learning.streams import integer_seed
-from sweep.search.spec import Spec, complete
+from sweep.learning.seeds import integer_seed
+from sweep.search.study_file.spec import Spec, complete
 
 Kind = Literal["small", "off"]
 HOLDOUT = 0.3  # of the samples

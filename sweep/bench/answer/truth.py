@@ -16,12 +16,12 @@ import numpy as np
 
 from sweep.bench.answer.sets import Problem
 from sweep.learning.configuration import Configuration
-from sweep.learning.splits import Data, Part
-from sweep.learning.streams import integer_seed
-from sweep.learning.testing import Tester
-from sweep.learning.training import train
-from sweep.search.race import DIVERGED
-from sweep.search.spec import Spec
+from sweep.learning.data.splits import Data, Part
+from sweep.learning.seeds import integer_seed
+from sweep.learning.training.loop import train
+from sweep.learning.training.tester import Tester
+from sweep.search.running.race import DIVERGED
+from sweep.search.study_file.spec import Spec
 
 FIRST = 1_000_000  # of the fresh seeds that judge: far beyond those of any race and of any finalists
 SMALLEST = 1e-15  # probability that scikit-learn's networks are taken to give to anything

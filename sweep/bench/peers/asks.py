@@ -10,11 +10,11 @@ from typing import Any
 
 import optuna
 
-from sweep.search import catalogue
-from sweep.search import spec as specs
-from sweep.search.ledger import Ledger
-from sweep.search.samplers import SAMPLERS, Balanced
-from sweep.search.space import Space
+from sweep.search.choosing.samplers import SAMPLERS, Balanced
+from sweep.search.running.ledger import Ledger
+from sweep.search.space.space import Space
+from sweep.search.study_file import catalogue
+from sweep.search.study_file import spec as specs
 
 STUDY = "quickstart"
 ASKS = 5  # measured after so many finished trials

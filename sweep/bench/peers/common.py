@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from sweep.bench.kernel import STACKED
-from sweep.bench.workloads import WORKLOADS, pure
+from sweep.bench.step.kernel import STACKED
+from sweep.bench.step.workloads import WORKLOADS, pure
 from sweep.learning.hyper import Array
 
 DECAY, EPSILON = 0.9, 1e-8

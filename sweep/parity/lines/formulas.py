@@ -1,8 +1,8 @@
 """Schedules as formulas in the count of updates, as text: for what a library has no schedule of its own for.
 
-The formulas are those of `sweep.learning.schedules`, with time in updates in place of epochs. Where a drop falls on a
-whole number of updates they count in whole numbers, so that no rounding makes it late: compiled programs turn a
-division by n into a product with 1/n, which is one update late for some n.
+The formulas are those of `sweep.learning.schedules.formulas`, with time in updates in place of epochs. Where a drop
+falls on a whole number of updates they count in whole numbers, so that no rounding makes it late: compiled programs
+turn a division by n into a product with 1/n, which is one update late for some n.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from sweep.learning.schedule import Annealed, Falling, Schedule
-from sweep.learning.schedules import (
+from sweep.learning.schedules.base import Annealed, Falling, Schedule
+from sweep.learning.schedules.formulas import (
     FAR,
     Constant,
     Cosine,

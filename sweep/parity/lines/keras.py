@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.schedule import Annealed, Falling, Schedule
-from sweep.learning.schedules import (
+from sweep.learning.schedules.base import Annealed, Falling, Schedule
+from sweep.learning.schedules.formulas import (
     Cosine,
     CosineRestarts,
     Exponential,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.schedule import Annealed, Schedule
-from sweep.learning.schedules import (
+from sweep.learning.schedules.base import Annealed, Schedule
+from sweep.learning.schedules.formulas import (
     Constant,
     Cosine,
     Exponential,

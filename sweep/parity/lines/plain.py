@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.optimizer import Optimizer
-from sweep.learning.optimizers import AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
-from sweep.learning.schedule import Schedule
-from sweep.learning.schedules import SCHEDULES, Constant, Join, Plateau
+from sweep.learning.optimizers.base import Optimizer
+from sweep.learning.optimizers.rules import AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
+from sweep.learning.schedules.base import Schedule
+from sweep.learning.schedules.formulas import SCHEDULES, Constant, Join, Plateau
 from sweep.parity.lines.writing import Draft, number
 
 KINDS: dict[type[Optimizer], str] = {

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sweep.learning.hyper import Scalar
-from sweep.learning.schedule import ROUNDING
-from sweep.learning.schedules import Piecewise
+from sweep.learning.schedules.base import ROUNDING
+from sweep.learning.schedules.formulas import Piecewise
 from sweep.parity.lines.writing import number
 
 LARGEST = 2**31 - 1  # counts are 32-bit numbers in JAX

@@ -14,8 +14,8 @@ from sweep.results.wording import WORDS
 
 if TYPE_CHECKING:
     from sweep.results.answer import Answer
-    from sweep.results.verdicts import Verdict
-    from sweep.search.space import Arm
+    from sweep.results.statistics.verdicts import Verdict
+    from sweep.search.space.space import Arm
 
 # What stands for each word of the verdict: a place among the colours (None: grey) and the form of a marker.
 _LOOKS: dict[str, tuple[int | None, str]] = {

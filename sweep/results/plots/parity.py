@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from sweep.errors import UsageError
 from sweep.parity.comparing import Comparison
-from sweep.results.files import replacing
+from sweep.results.tables.files import replacing
 
 COLUMNS = 5
 THEIRS, OURS = "#b9c0c8", "#c2410c"

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from sweep.results import statistics, wording
+from sweep.results import wording
 from sweep.results.plots import look
+from sweep.results.statistics import summaries
 
 if TYPE_CHECKING:
     from sweep.learning.hyper import Array
@@ -28,7 +29,7 @@ def learning_rates(answer: Answer) -> go.Figure | None:
     diverged (they are told a bad but finite objective), rings were pruned (the objective when they were stopped). Both
     axes are logarithmic.
     """
-    done = statistics.finished(answer.trials)
+    done = summaries.finished(answer.trials)
     done = done[done["objective"].notna() & (done["learning_rate"] > 0)]
     if done.empty:
         return None
@@ -146,7 +147,7 @@ def history(answer: Answer) -> go.Figure | None:
     The lowest objective found so far against the trial's number, and, faint, the single trials. A line that still
     falls at the right end says that more trials may pay.
     """
-    done = statistics.finished(answer.trials).dropna(subset="objective")
+    done = summaries.finished(answer.trials).dropna(subset="objective")
     complete = done[done["state"] == "complete"]
     if answer.spec.study.mode != "optimize" or complete.empty:
         return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sweep.learning.hyper import Array
     from sweep.results.answer import Answer
-    from sweep.results.tuning import TuningCurve
+    from sweep.results.statistics.tuning_curves import TuningCurve
 
 _SHOWN = 3  # arms at first: each has two bands, and one over the other they would hide the curves
 _POINTS = 48  # of a curve: more than a screen shows on a logarithmic axis

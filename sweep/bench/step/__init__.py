@@ -1,0 +1,1 @@
+"""What a training step costs: workloads, the kernel, and its matrix products alone."""

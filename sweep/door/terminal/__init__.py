@@ -1,0 +1,1 @@
+"""The answer, the verification and the bench as a terminal shows them."""

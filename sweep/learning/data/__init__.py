@@ -1,0 +1,1 @@
+"""Samples: the data sets by name or from a file, and their division into parts."""

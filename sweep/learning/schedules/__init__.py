@@ -1,0 +1,1 @@
+"""What a learning-rate schedule is, and all of them."""

@@ -1,0 +1,1 @@
+"""A population through its minibatches and epochs, and what it has on the test part."""

@@ -1,0 +1,393 @@
+"""The trainer: a population of trials, stacked, through all epochs.
+
+Read `train` first, then `_Loop.run_epoch`. What moves is in `sweep.learning.training.population`.
+
+The sentence that everything here serves: a trial's result depends on its configuration and its seed and on nothing
+else. Rows never meet in a sum, shapes do not decide the order of one, and a diverged row is taken out by index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sweep.errors import UsageError
+from sweep.learning.configuration import Configuration
+from sweep.learning.data.splits import Data
+from sweep.learning.hyper import Array
+from sweep.learning.network.functions import sum_first
+from sweep.learning.network.stacked import Architecture, StackedNetwork
+from sweep.learning.seeds import stream
+from sweep.learning.training.machine import steady
+from sweep.learning.training.minibatches import Samples
+from sweep.learning.training.population import Population, Snapshot
+
+CACHE = 5 * 2**20  # bytes that a population may touch in a step, see `Settings.population`
+MOST_ROWS = 128
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the effective rates of a network's parameters
+ROUNDING = 1e-4  # a loss is above another if by more than this share: with one step an epoch the first equals the start
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How every trial of a study is trained: the network and the budget.
+
+    `replicates` trainings of each configuration on each of its `splits` differ in initial weights and minibatch order.
+    Together these are the trial's `trainings`: rows of the population, replicates of one split beside one another, and
+    whatever has an axis for replicates has all of them on it. The last minibatch of an epoch is smaller where
+    `batch_size` does not divide the training part. With `effective_rates`, quantiles of them are recorded each epoch.
+    """
+
+    hidden: tuple[int, ...] = (32,)
+    activation: str = "relu"
+    initial_weights: str = "he"
+    dtype: str = "float32"
+    epochs: int = 30
+    batch_size: int = 32
+    replicates: int = 1
+    effective_rates: bool = False
+    splits: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "replicates", "splits"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise UsageError(f"{name} = {value}: must be a whole number, at least 1")
+
+    @property
+    def trainings(self) -> int:
+        """How many networks a trial is."""
+        return self.splits * self.replicates
+
+    def steps(self, samples: int) -> int:
+        """Updates in an epoch of so many samples."""
+        return -(-samples // self.batch_size)
+
+    def population(self, data: Data) -> int:
+        """How many rows are best trained at once: as many as `CACHE` holds of what a step touches.
+
+        More rows share the fixed cost of a step, until they push one another out of the cache. Measured on one core
+        with 1 MB of second-level cache, in ms a trial, for 1, 8, 32 and 128 rows: 44, 13, 9.7, 8.8 where a row takes 50
+        kB (64-32-10, minibatches of 32), so more is better; 187, 108, 125, 135 where it takes 690 kB (64-128-128-10,
+        minibatches of 128), so 8 are best.
+        """
+        row = self.architecture(data).bytes_per_row(self.batch_size)
+        return min(MOST_ROWS, max(1, CACHE // row))
+
+    def architecture(self, data: Data) -> Architecture:
+        """The network for a data set."""
+        sizes = (data.inputs, *self.hidden, data.outputs)
+        return Architecture(sizes, data.loss, self.activation, self.initial_weights, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What the training of T configurations, R replicates each (on all splits together), over E epochs gave.
+
+    Attributes
+    ----------
+    learning_rate, train_loss, validation_loss, validation_error : array, shape (T, R, E + 1)
+        Epoch 0 is before training. `learning_rate` is that of the epoch's last update (epoch 0: of the first update to
+        come). `train_loss` is the mean over the training part of the loss that each sample had when its minibatch was
+        used. NaN after a trial has stopped.
+    epochs : array of int, shape (T,)
+        Epochs trained.
+    diverged_at : array of int, shape (T,)
+        The epoch after which a trial was found diverged; -1: it was not.
+    parameters : array, shape (T, R, parameters)
+        At the end.
+    effective_rate : array, shape (T, R, E + 1, Q)
+        `QUANTILES` over the parameters of the effective rate at the epoch's last update (epoch 0: at the very first
+        update); Q is 0 unless the settings ask for it.
+    paused : Pause, optional
+        What the trials go on from that have not stopped, if the training was to end before its last epoch.
+    """
+
+    learning_rate: Array
+    train_loss: Array
+    validation_loss: Array
+    validation_error: Array
+    epochs: Array
+    diverged_at: Array
+    parameters: Array
+    effective_rate: Array
+    paused: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Trials between two epochs.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs trained.
+    start : tuple of two arrays, shape (replicates,)
+        The training and the validation loss before training.
+    trials : mapping
+        Which trial, by its place in the configurations, to its snapshot.
+    """
+
+    epoch: int
+    start: tuple[Array, Array]
+    trials: Mapping[int, Snapshot]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A training prescribed to the letter: what otherwise the seed decides. Then no trial is stopped, diverged or not.
+
+    Attributes
+    ----------
+    initial : array, shape (replicates, parameters)
+        Where the parameters start; each layer's weights row by row, then its biases.
+    orders : array of int, shape (epochs, replicates, samples)
+        Which samples of the training part an epoch uses, in which order: any number of them, one more than once.
+    """
+
+    initial: Array
+    orders: Array
+
+    def order(self, epoch: int) -> Array:
+        """The order of an epoch, counted from 1."""
+        return np.asarray(self.orders[epoch - 1])
+
+
+Watch = Callable[[int, Population], None]
+
+
+def train(
+    configurations: Sequence[Configuration],
+    data: Data,
+    settings: Settings,
+    seed: int,
+    *,
+    script: Script | None = None,
+    watch: Watch | None = None,
+    compiled: bool | None = None,
+    begin: Pause | None = None,
+    until: int | None = None,
+) -> Training:
+    """Train all configurations together, as one array program.
+
+    A trial is *diverged* when, after an epoch, a loss is not finite, or both the training loss and the validation loss
+    are above those before training (by more than a rounding), in any replicate. It then stops. The training loss alone
+    can be high in the first epoch of a training that recovers; the validation loss alone rises when a network overfits.
+
+    Parameters
+    ----------
+    configurations : sequence of Configuration
+        One a trial; optimizers and schedules may be mixed.
+    data : Data
+        Its training and validation parts are used, its test part is not. As many splits as the settings say.
+    settings : Settings
+    seed : int
+        With a configuration and the data it decides everything.
+    script : Script, optional
+        Decides in place of the seed.
+    watch : callable, optional
+        Called with the number of epochs trained and the population, before training and after each epoch.
+    compiled : bool, optional
+        The executor of the updates; no result depends on it. Left out: compiled, if numba is there.
+    begin : Pause, optional
+        Go on from there: one snapshot for each configuration. Other trials may have been beside them, or none. Curves
+        are NaN before that epoch.
+    until : int, optional
+        The epoch to pause after. Left out: the last.
+
+    Returns
+    -------
+    Training
+        In the order of `configurations`.
+
+    Raises
+    ------
+    UsageError
+        There is no configuration.
+    """
+    if not configurations:
+        raise UsageError("train: no configurations given: give at least one")
+    if data.splits != settings.splits:
+        raise UsageError(f"train: data of {data.splits} splits, settings for {settings.splits}: must be as many")
+    if script:
+        _check(script, data, settings)
+    with steady():
+        plan = script or _drawn(data, settings, seed)
+        loop = _Loop(configurations, data, settings, plan, begin, compiled)
+        last = settings.epochs if until is None else until
+        for epoch in range(loop.epoch, last + 1):
+            if epoch > loop.epoch:
+                loop.run_epoch(epoch)
+            if not len(loop.population.trials):
+                break
+            if watch:
+                watch(epoch, loop.population)
+        return loop.finish(last)
+
+
+def _check(script: Script, data: Data, settings: Settings) -> None:
+    """Raise `UsageError` unless a script fits the data and the settings."""
+    initial = settings.trainings, settings.architecture(data).parameters
+    if np.shape(script.initial) != initial:
+        raise UsageError(f"script.initial: shape {np.shape(script.initial)}: must be {initial}")
+    orders = settings.epochs, settings.trainings
+    if np.ndim(script.orders) != 3 or np.shape(script.orders)[:2] != orders or not np.size(script.orders):
+        raise UsageError(f"script.orders: shape {np.shape(script.orders)}: must be {(*orders, 'samples')}")
+    samples = len(data.train.inputs)
+    if not 0 <= np.min(script.orders) <= np.max(script.orders) < samples:
+        raise UsageError(f"script.orders: must be numbers of samples, from 0 to {samples - 1}")
+
+
+def _drawn(data: Data, settings: Settings, seed: int) -> _Drawn:
+    """What the seed decides."""
+    trainings, architecture = range(settings.trainings), settings.architecture(data)
+    initial = np.stack([architecture.initial(stream(seed, "weights", r)) for r in trainings])
+    randoms = [np.random.default_rng(stream(seed, "order", r)) for r in trainings]
+    return _Drawn(initial, len(data.train), settings.replicates, randoms)
+
+
+@dataclass
+class _Drawn:
+    """Drawn initial parameters, and the orders of epochs, drawn one by one: each training within its own split."""
+
+    initial: Array
+    samples: int
+    replicates: int
+    randoms: Sequence[np.random.Generator]
+
+    def order(self, epoch: int) -> Array:
+        del epoch
+        own = [place // self.replicates * self.samples for place in range(len(self.randoms))]
+        orders = [random.permutation(self.samples) + first for random, first in zip(self.randoms, own, strict=True)]
+        return np.stack(orders)
+
+
+class _Loop:
+    """The state of one call of `train`: the population, the data in the network's layout, the curves so far."""
+
+    def __init__(
+        self,
+        configurations: Sequence[Configuration],
+        data: Data,
+        settings: Settings,
+        plan: Script | _Drawn,
+        begin: Pause | None,
+        compiled: bool | None,
+    ) -> None:
+        self.settings = settings
+        self.architecture = settings.architecture(data)
+        self.training = Samples.of(data.train, settings.dtype)
+        self.validation = Samples.of(data.validation, settings.dtype)
+        self.plan = plan
+        self.stopping = not isinstance(plan, Script)
+        self.compiled = compiled
+        self.result = self._empty(len(configurations))
+        self.epoch = 0  # trained before
+        if begin:
+            self._go_on(configurations, begin)
+        else:
+            self._start(configurations)
+
+    def _empty(self, trials: int) -> Training:
+        shape = (trials, self.settings.trainings, self.settings.epochs + 1)
+        return Training(
+            learning_rate=np.full(shape, np.nan),
+            train_loss=np.full(shape, np.nan),
+            validation_loss=np.full(shape, np.nan),
+            validation_error=np.full(shape, np.nan),
+            epochs=np.zeros(trials, int),
+            diverged_at=np.full(trials, -1),
+            parameters=np.zeros((*shape[:2], self.architecture.parameters), self.settings.dtype),
+            effective_rate=np.full((*shape, len(QUANTILES) if self.settings.effective_rates else 0), np.nan),
+        )
+
+    def _start(self, configurations: Sequence[Configuration]) -> None:
+        """Evaluate the initial networks, which trials share, and build the population from them."""
+        initial = self.plan.initial.astype(self.settings.dtype)
+        start = StackedNetwork(self.architecture, initial, self.settings.trainings, self.compiled)
+        self.start_train, _ = self.training.evaluate(start)
+        loss, error = self.validation.evaluate(start)
+        self.start_loss = loss
+        losses = loss, self.start_train
+        self.population = Population.of(configurations, self.architecture, initial, losses, self.compiled)
+        first = self.population.rates(np.zeros(2), np.zeros(2), per_trial=True)[..., 0]
+        trials = self.population.trials
+        self.result.learning_rate[trials, :, 0] = first
+        self.result.train_loss[:, :, 0] = self.start_train
+        self.result.validation_loss[:, :, 0] = loss
+        self.result.validation_error[:, :, 0] = error
+
+    def _go_on(self, configurations: Sequence[Configuration], begin: Pause) -> None:
+        """Build the population from the snapshots; draw what the epochs before have used of the plan."""
+        self.epoch = begin.epoch
+        self.start_train, self.start_loss = begin.start
+        snapshots = [begin.trials[place] for place in range(len(configurations))]
+        self.population = Population.paused(configurations, self.architecture, snapshots, self.compiled)
+        self.result.epochs[:] = begin.epoch
+        for epoch in range(1, begin.epoch + 1):
+            self.plan.order(epoch)
+
+    def run_epoch(self, epoch: int) -> None:
+        """Train one epoch, evaluate, record, and let go of what has diverged."""
+        population, network = self.population, self.population.network
+        order, batch = self.plan.order(epoch), self.settings.batch_size
+        samples = order.shape[1]
+        steps = self.settings.steps(samples)
+        count = (epoch - 1) * steps + np.arange(steps + 1)
+        rates = population.rates(count / steps, count)
+        population.prepare(rates, count, np.minimum(batch, samples - batch * np.arange(steps + 1)))
+        total = np.zeros(network.rows)
+        for first, inputs, targets in self.training.minibatches(order, batch):
+            parts = np.empty((len(inputs), 2, network.rows, inputs.shape[2]), self.settings.dtype)
+            for place, part in enumerate(parts):
+                network.train(inputs[place], targets[place], part)
+                population.update(first + place)
+                if epoch == 1 and first + place == 0:
+                    self._record_effective(0, (rates[:, :1], count[:1]))
+            total += sum_first(network.losses(parts)).sum(axis=1, dtype=float)
+        train_loss = total / samples
+        loss, error = self.validation.evaluate(network)
+        population.observe(loss, train_loss)
+        self._record(epoch, rates[:, steps - 1], train_loss, loss, error)
+
+    def _record(self, epoch: int, rate: Array, train_loss: Array, loss: Array, error: Array) -> None:
+        trials = self.population.trials
+        per_trial = (len(trials), self.settings.trainings)
+        columns = [column.astype(float).reshape(per_trial) for column in (rate, train_loss, loss, error)]
+        result = self.result
+        curves = (result.learning_rate, result.train_loss, result.validation_loss, result.validation_error)
+        for curve, column in zip(curves, columns, strict=True):
+            curve[trials, :, epoch] = column
+        result.epochs[trials] = epoch
+        self._record_effective(epoch)
+        if not self.stopping:
+            return
+        _, train_now, now, _ = columns
+        climbed = (train_now > (1 + ROUNDING) * self.start_train) & (now > (1 + ROUNDING) * self.start_loss)
+        diverged = (climbed | ~np.isfinite(train_now) | ~np.isfinite(now)).any(axis=1)
+        if diverged.any():
+            result.diverged_at[trials[diverged]] = epoch
+            self._save(diverged)
+            self.population.keep(~diverged)
+
+    def _record_effective(self, epoch: int, at: tuple[Array, Array] | None = None) -> None:
+        """Record the quantiles of the effective rates, if they are asked for."""
+        if self.settings.effective_rates:
+            rates = np.quantile(self.population.effective_rates(at), QUANTILES, axis=1).T
+            shape = (len(self.population.trials), self.settings.trainings, len(QUANTILES))
+            self.result.effective_rate[self.population.trials, :, epoch] = rates.reshape(shape)
+
+    def _save(self, which: Array) -> None:
+        population = self.population
+        shape = (len(population.trials), *self.result.parameters.shape[1:])
+        self.result.parameters[population.trials[which]] = population.network.parameters.reshape(shape)[which]
+
+    def finish(self, last: int) -> Training:
+        """Collect the parameters of the trials that are still there; what they go on from, if there is more to come."""
+        self._save(np.ones(len(self.population.trials), bool))
+        if last == self.settings.epochs:
+            return self.result
+        trials = dict(zip(self.population.trials.tolist(), self.population.snapshots(), strict=True))
+        return replace(self.result, paused=Pause(last, (self.start_train, self.start_loss), trials))

@@ -1,0 +1,79 @@
+"""One part of a data set as the trainer uses it: cut into minibatches, and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from sweep.learning.data.splits import Part
+from sweep.learning.hyper import Array
+from sweep.learning.network.stacked import StackedNetwork
+
+EVALUATION_BLOCK = 256  # samples evaluated at once
+GATHERED_STEPS = 8  # minibatches gathered at once: cheaper than one by one, and they stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One part of a data set in the network's layout and precision.
+
+    `inputs` has shape ``(samples, inputs + 1)``, the last column being 1; `targets` ``(samples, outputs)``; of several
+    `splits` the samples stand one after the other. `variance` is that of each target over this part of each split,
+    ``(outputs, splits)``.
+    """
+
+    inputs: Array
+    targets: Array
+    variance: Array
+    splits: int = 1
+
+    @classmethod
+    def of(cls, part: Part, dtype: str) -> Samples:
+        """Lay a part out."""
+        inputs = np.concatenate([part.inputs, np.ones((len(part.inputs), 1))], axis=1)
+        variance = _by_split(part.targets, part.splits).var(axis=1).T
+        variance = np.maximum(variance, np.finfo(np.float32).tiny)
+        return cls(inputs.astype(dtype), part.targets.astype(dtype), variance.astype(dtype), part.splits)
+
+    def __len__(self) -> int:
+        return len(self.inputs) // self.splits
+
+    def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array]]:
+        """Walk samples in `order`, shape ``(replicates, samples)``.
+
+        Yields several at a time: the number of the first, their inputs ``(steps, replicates, batch, inputs + 1)`` and
+        targets ``(steps, outputs, replicates, batch)``. To gather them together is cheaper than one by one.
+        """
+        samples = order.shape[1]
+        whole = samples // batch * batch
+        starts = [*range(0, whole, batch * GATHERED_STEPS), *([whole] if whole < samples else [])]
+        for start, stop in pairwise([*starts, samples]):
+            chosen = order[:, start:stop].reshape(len(order), -1, min(batch, stop - start))
+            inputs = self.inputs.take(chosen.transpose(1, 0, 2), axis=0)
+            targets = np.ascontiguousarray(self.targets.take(chosen, axis=0).transpose(1, 3, 0, 2))
+            yield start // batch, inputs, targets
+
+    def evaluate(self, network: StackedNetwork) -> tuple[Array, Array]:
+        """Mean loss and mean error of each row over all samples, both of shape ``(rows,)``, summed in float64."""
+        loss, error = np.zeros(network.rows), np.zeros(network.rows)
+        own = np.arange(network.replicates) * self.splits // network.replicates if self.splits > 1 else slice(None)
+        every, wanted, variance = (
+            _by_split(self.inputs, self.splits),
+            _by_split(self.targets, self.splits),
+            self.variance,
+        )
+        for start in range(0, len(self), EVALUATION_BLOCK):
+            block = slice(start, start + EVALUATION_BLOCK)
+            inputs, targets = every[own, block], wanted[own, block].transpose(2, 0, 1)
+            losses, errors = network.evaluate(inputs, np.ascontiguousarray(targets), variance[:, own])
+            loss += losses.sum(axis=1, dtype=float)
+            error += errors.sum(axis=1, dtype=float)
+        return loss / len(self), error / len(self)
+
+
+def _by_split(samples: Array, splits: int) -> Array:
+    """View samples that stand one split after the other as ``(splits, samples, ...)``."""
+    return samples.reshape(splits, -1, samples.shape[-1])

@@ -1,0 +1,1 @@
+"""What the tables say: verdicts, choice, tuning curves, importance, fragility."""

@@ -1,0 +1,1 @@
+"""The tables of a run folder: written so that they are whole whenever they are read."""

@@ -1,0 +1,1 @@
+"""Who decides: samplers, and pruners."""

@@ -1,0 +1,1 @@
+"""What runs: the loop of generations, its workers, the race and the finalists."""

@@ -1,0 +1,160 @@
+"""A generation in training: its trials, what is known of them so far as matrices, and the jobs that train them.
+
+It is trained in stages, from one rung of the pruner to the next (one stage, if nothing is pruned). In each the trials
+that are still there are dealt out to the workers anew, so that every worker has as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sweep.learning.configuration import Configuration
+from sweep.learning.hyper import Array
+from sweep.learning.training.loop import QUANTILES, Pause, Settings, Training
+from sweep.learning.training.population import Snapshot
+from sweep.search.running.ledger import Asked
+from sweep.search.running.records import CURVES, Curves, Record
+from sweep.search.running.workers import Finished, Handle, Lost
+
+Submit = Callable[[Sequence[Configuration], Pause | None, int], Handle]
+Deal = Callable[[Sequence[Configuration]], list[list[int]]]
+
+
+@dataclass
+class Generation:
+    """A generation in training.
+
+    Attributes
+    ----------
+    number : int
+    trials : list of Asked
+        The index of a trial in it is its row in all matrices.
+    told : set of int
+        Rows that an earlier run has told already: trained again so that the others can be judged beside them.
+    handed_over : bool
+        Whether jobs have been made of it.
+    epoch : int
+        Epochs that all of its jobs so far have trained.
+    alive : array of bool, shape (trials,)
+        Those to be trained on.
+    pruned, lost : array of bool, shape (trials,)
+        Those that the pruner has stopped, and those whose jobs cost their workers' lives.
+    until : int
+        The epoch to which its jobs train.
+    seconds, started, finished : array, shape (trials,)
+    first_moves : list of float
+        When each trial's learning rate first moves, for the pruner.
+    records : dict
+        Row to record, of those that have come to an end.
+    """
+
+    number: int
+    trials: list[Asked]
+    told: set[int] = field(default_factory=set)
+    handed_over: bool = False
+    epoch: int = 0
+    until: int = 0
+    first_moves: list[float] = field(default_factory=list)
+    records: dict[int, Record] = field(default_factory=dict)
+    _jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
+    _snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    _start: tuple[Array, Array] | None = None
+
+    def begin(self, settings: Settings) -> None:
+        """Make room for what the training will give."""
+        count = len(self.trials)
+        shape = (count, settings.trainings, settings.epochs + 1)
+        curves: dict[str, Any] = {name: np.full(shape, np.nan) for name in CURVES}
+        nothing = np.zeros((count, 0))
+        quantiles = len(QUANTILES) if settings.effective_rates else 0
+        self.training = Training(
+            **curves, epochs=np.zeros(count, int), diverged_at=np.full(count, -1), parameters=nothing,
+            effective_rate=np.full((*shape, quantiles), np.nan),
+        )  # fmt: skip
+        self.alive, self.pruned, self.lost = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, bool)
+        self.seconds, self.finished = np.zeros(count), np.zeros(count)
+        self.started = np.full(count, np.inf)
+        self.handed_over = True
+
+    def hand_over(self, submit: Submit, deal: Deal, until: int) -> None:
+        """Make jobs that train those alive up to an epoch."""
+        self.until = until
+        rows = np.flatnonzero(self.alive).tolist()
+        for share in deal([self.trials[row].configuration for row in rows]):
+            self._submit(submit, [rows[place] for place in share])
+
+    def _submit(self, submit: Submit, rows: list[int]) -> None:
+        begin = None
+        if self._start is not None:
+            snapshots = {place: self._snapshots[row] for place, row in enumerate(rows)}
+            begin = Pause(self.epoch, self._start, snapshots)
+        configurations = [self.trials[row].configuration for row in rows]
+        self._jobs.append((rows, submit(configurations, begin, self.until)))
+
+    def take_back(self, submit: Submit) -> bool:
+        """Take all jobs back if nobody has begun any of them; say whether that is so."""
+        if self.epoch:
+            return False
+        begun: list[tuple[list[int], Handle]] = []
+        returned: list[list[int]] = []
+        for rows, handle in reversed(self._jobs):
+            if handle.cancel():
+                returned.append(rows)
+            else:
+                begun.append((rows, handle))
+        self._jobs = begun[::-1]
+        if begun:  # who has begun cannot be judged without the others
+            for rows in returned:
+                self._submit(submit, rows)
+        self.handed_over = bool(begun)
+        return not begun
+
+    def collect(self, taken_back: Callable[[Handle], bool]) -> Iterable[list[int]]:
+        """Wait for the jobs, one after the other; yield the rows of each. A job that is `taken_back` is passed over."""
+        jobs, self._jobs = self._jobs, []
+        snapshots: dict[int, Snapshot] = {}
+        for rows, handle in jobs:
+            if taken_back(handle):
+                self.alive[rows] = False
+                continue
+            try:
+                self._take_in(rows, handle.result(), snapshots)
+            except Lost:
+                self.lost[rows], self.alive[rows] = True, False
+            yield rows
+        self.epoch, self._snapshots = self.until, snapshots
+
+    def _take_in(self, rows: list[int], result: Finished, snapshots: dict[int, Snapshot]) -> None:
+        training = result.training
+        columns = slice(self.epoch + 1 if self.epoch else 0, self.until + 1)
+        for name in (*CURVES, "effective_rate"):
+            getattr(self.training, name)[rows, :, columns] = getattr(training, name)[:, :, columns]
+        self.training.epochs[rows] = training.epochs
+        self.training.diverged_at[rows] = training.diverged_at
+        self.alive[rows] = training.diverged_at < 0
+        self.started[rows] = np.minimum(self.started[rows], result.started)
+        self.finished[rows] = result.finished
+        self.seconds[rows] += (result.finished - result.started) / len(rows)
+        if training.paused:
+            self._start = training.paused.start
+            snapshots |= {rows[place]: snapshot for place, snapshot in training.paused.trials.items()}
+
+    def prune(self, rows: Array) -> None:
+        """Stop some trials here."""
+        self.pruned[rows], self.alive[rows] = True, False
+
+    def state(self, row: int) -> str:
+        """What has become of a trial that has come to an end."""
+        if self.lost[row]:
+            return "failed"
+        if self.training.diverged_at[row] >= 0:
+            return "diverged"
+        return "pruned" if self.pruned[row] else "complete"
+
+    def curves(self, row: int) -> Curves:
+        """One trial's curves, as far as it was trained."""
+        return Curves.of(self.training, row)

@@ -1,0 +1,152 @@
+"""The ledger: a study's trials in its storage, as the loop asks and tells them.
+
+Written through the storage's own interface. `Study.ask` and `Study.tell` look through all trials of the study each
+time, write every parameter on its own and copy the trial; here a trial is one entry with all its parameters when it is
+asked, and what is told of it at the end. Only Optuna's own samplers are asked Optuna's way.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from sweep.learning.configuration import Configuration
+from sweep.learning.hyper import Array
+from sweep.search.choosing.optuna_samplers import Stock
+from sweep.search.choosing.samplers import Joint
+from sweep.search.choosing.tpe import ENQUEUED
+from sweep.search.running.records import Record
+from sweep.search.space.space import Arm
+
+MOST_REPORTS = 11  # intermediate values a trial, those at rungs aside: each costs as much as all its parameters
+WORST = 1.25  # times the value before training: the highest objective of a diverged trial; more would flatten plots
+_STATES = {"complete": TrialState.COMPLETE, "diverged": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A trial that was asked and is not finished: its number, its name in the storage, and what is to be trained.
+
+    A configuration does not know what the study calls its optimizer and its schedule: the arm does.
+    """
+
+    number: int
+    trial_id: int
+    arm: Arm
+    configuration: Configuration
+
+
+class Ledger:
+    """The trials of one study in one storage.
+
+    Parameters
+    ----------
+    study : optuna.Study
+    storage : BaseStorage
+        The one that the study is in.
+    sampler : Joint or Stock
+        Who proposes.
+    objective : str
+        Which curve is reported.
+    reports : sequence of int
+        The epochs at which it is; a trial that ends earlier has its last one too.
+    start : sequence of mappings
+        The parameters of the first trials, which the sampler is not asked for.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        storage: BaseStorage,
+        sampler: Joint | Stock,
+        objective: str,
+        reports: Sequence[int],
+        start: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.study, self.storage, self.sampler, self.objective = study, storage, sampler, objective
+        self.reports, self.start = reports, start
+        self._union = sampler.space.distributions()
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+        study.sampler = sampler
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, in the order of their numbers; not to be changed."""
+        return self.study.get_trials(deepcopy=False)
+
+    def ask(self, number: int, generation: int) -> Asked:
+        """Let the sampler propose the study's next trial, which will have this number, and enter it as running."""
+        enqueued: dict[str, Any] = {}
+        if number < len(self.start):
+            chosen = dict(self.start[number])
+            enqueued = {ENQUEUED: chosen}
+        elif isinstance(self.sampler, Stock):
+            return self._suggested(self.study.ask(), generation)
+        else:
+            chosen = dict(self.sampler.parameters(self.study, number))
+        entry = create_trial(
+            state=TrialState.RUNNING,
+            params=chosen,
+            distributions={name: self._union[name] for name in chosen},
+            user_attrs={"generation": generation},
+            system_attrs=enqueued,
+        )
+        trial_id = self.storage.create_new_trial(self._study_id, template_trial=entry)
+        return Asked(number, trial_id, Arm.of(chosen), self.sampler.space.configuration(chosen))
+
+    def _suggested(self, trial: Trial, generation: int) -> Asked:
+        """A trial whose parameters one of Optuna's samplers chooses, one by one."""
+        trial.set_user_attr("generation", generation)
+        configuration = self.sampler.space.suggest(trial)
+        return Asked(trial.number, trial._trial_id, Arm.of(trial.params), configuration)
+
+    def again(self, trial: FrozenTrial, generation: int) -> Asked:
+        """Take up a trial that an earlier run asked, or had begun to ask."""
+        if isinstance(self.sampler, Stock) and not trial.state.is_finished() and trial.number >= len(self.start):
+            return self._suggested(Trial(self.study, trial._trial_id), generation)
+        configuration = self.sampler.space.configuration(trial.params)
+        return Asked(trial.number, trial._trial_id, Arm.of(trial.params), configuration)
+
+    def shown(self, mean: Array) -> Array:
+        """The objective's curve as others see it, on its last axis.
+
+        Cut off where the objective of a diverged trial ends, or one overflow would flatten all others in a plot.
+        """
+        ceiling = WORST * np.maximum(mean[..., :1], 1.0)
+        return np.where(np.isnan(mean), ceiling, np.minimum(mean, ceiling))
+
+    def tell(self, asked: Asked, record: Record) -> None:
+        """Enter what became of a trial, with the curve thinned out and what a reader of the dashboard wants."""
+        state = _STATES.get(record.state, TrialState.FAIL)
+        values = None if record.objective is None else [record.objective]
+        if record.curves is not None:
+            shown = self.shown(record.curves.mean(self.objective)).tolist()
+            for epoch in dict.fromkeys([*(e for e in self.reports if e < record.epochs), record.epochs]):
+                self.storage.set_trial_intermediate_value(asked.trial_id, epoch, shown[epoch])
+        for name, value in _attributes(record).items():
+            self.storage.set_trial_user_attr(asked.trial_id, name, value)
+        if isinstance(self.sampler, Stock):
+            self.sampler.after_trial(self.study, self.storage.get_trial(asked.trial_id), state, values)
+        self.storage.set_trial_state_values(asked.trial_id, state, values)
+
+
+@functools.cache
+def reported(epochs: int, rungs: Sequence[int] = ()) -> tuple[int, ...]:
+    """The epochs at which a study of so many epochs reports: evenly spread, and the rungs."""
+    evenly = np.linspace(0, epochs, MOST_REPORTS).round().astype(int)
+    return tuple(sorted({*evenly.tolist(), *rungs}))
+
+
+def _attributes(record: Record) -> Mapping[str, Any]:
+    """What is told besides the objective: numbers, which the dashboard makes columns; none that is not finite."""
+    found: dict[str, Any] = {"epochs": record.epochs, "seconds": record.seconds, "diverged_at": record.diverged_at}
+    if record.curves is not None:
+        found["validation_error"] = float(record.curves.mean("validation_error")[-1])
+        found["train_loss"] = float(record.curves.mean("train_loss")[-1])
+    return {name: value for name, value in found.items() if value is not None and np.isfinite(value)}

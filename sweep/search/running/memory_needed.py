@@ -1,0 +1,39 @@
+"""Whether a study fits into the machine: checked when its data are known, and before anything is written."""
+
+from __future__ import annotations
+
+from sweep.learning.data import memory
+from sweep.learning.data.memory import shortened as shown
+from sweep.learning.data.splits import Data
+from sweep.search.study_file.spec import Spec
+
+_A_CURVE_POINT = 4 * 8  # bytes: the rate, the training and the validation loss, the validation error
+
+
+def check(spec: Spec, data: Data) -> None:
+    """Raise `UsageError` if the machine could not train one trial, or not keep the curves of one generation.
+
+    A lower bound: what passes may still be too much beside other programs.
+    """
+    network, settings = spec.network, spec.settings()
+    row = settings.architecture(data).bytes_per_row(min(network.batch_size, len(data.train)))
+    memory.check(
+        settings.trainings * row,
+        f"network.hidden = {_list(network.hidden)}, {_trainings(spec)}",
+        "make them smaller",
+    )
+    generation = min(spec.study.generation or 1, spec.study.trials)
+    memory.check(
+        generation * settings.trainings * (network.epochs + 1) * _A_CURVE_POINT,
+        f"network.epochs = {shown(network.epochs)}, {_trainings(spec)}, study.generation = {shown(generation)}",
+        "make them smaller",
+    )
+
+
+def _trainings(spec: Spec) -> str:
+    splits = f"study.splits = {shown(spec.splits)}, " if spec.splits > 1 else ""
+    return f"{splits}study.replicates = {shown(spec.study.replicates)}"
+
+
+def _list(sizes: list[int]) -> str:
+    return f"[{', '.join(map(shown, sizes))}]"

@@ -1,0 +1,142 @@
+"""What a run would be, before it is run: arms, trials, memory, and the time that a short calibration predicts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import optuna
+
+from sweep.learning.configuration import Configuration
+from sweep.learning.data.splits import Data, prepare
+from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.minibatches import EVALUATION_BLOCK
+from sweep.search.choosing.samplers import Balanced, Joint
+from sweep.search.running import memory_needed, race
+from sweep.search.running.ledger import Asked, Ledger, reported
+from sweep.search.running.loop import sampler_of, total_trials
+from sweep.search.running.records import Curves, Record
+from sweep.search.running.workers import shares, workers_to_start
+from sweep.search.study_file.spec import Spec
+
+CALIBRATION_EPOCHS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan of a run.
+
+    Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
+    (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
+    worker; `samples` are those of the training, validation and test part; `splits` are those that a trial is judged
+    on, `judged` the trainings on fresh seeds that follow the trials, at the most.
+    """
+
+    study: str
+    arms: int
+    trials: int
+    generation: int
+    samples: tuple[int, int, int]
+    parameters: int
+    workers: int
+    rows: int
+    memory: int
+    training: float
+    asking: float
+    splits: int
+    judged: int
+    total: float
+
+
+def make(spec: Spec, workers: int) -> Plan:
+    """Work the plan of a study out.
+
+    The prediction takes each worker and the parent for a process that shares the cores; trials that diverge, and stop,
+    make the run faster than predicted.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    data = prepare(spec.source(), spec.study.seed, spec.splits)
+    settings, trials = spec.settings(), total_trials(spec)
+    memory_needed.check(spec, data)
+    configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
+    share = shares(configurations, workers, settings.trainings, settings.population(data))[0]
+    training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)
+    asking = _asking_seconds(spec, trials // 2)
+    cores = min(workers_to_start(None), workers + 1)
+    judged = race.trainings(spec, trials)
+    judging = judged * training / settings.trainings / min(cores, workers)
+    architecture = settings.architecture(data)
+    rows = len(share) * settings.trainings
+    parts = (len(data.train), len(data.validation), len(data.test))
+    samples = (
+        settings.splits * 8 * sum(parts) * (data.inputs + data.outputs) * 2
+    )  # float64 as loaded, and in the network's layout
+    return Plan(
+        study=spec.study.name,
+        arms=len(spec.space().arms),
+        trials=trials,
+        generation=len(configurations),
+        samples=parts,
+        parameters=architecture.parameters,
+        workers=workers,
+        rows=rows,
+        memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)) + samples,
+        training=training,
+        asking=asking,
+        splits=settings.splits,
+        judged=judged,
+        total=trials * max(asking, training / workers, (asking + training) / cores) + judging,
+    )
+
+
+def _first_generation(spec: Spec, size: int) -> list[Configuration]:
+    """Random configurations, the arms taking turns."""
+    ledger = _in_memory(spec, Balanced)
+    return [ledger.ask(number, 0).configuration for number in range(size)]
+
+
+def _in_memory(spec: Spec, kind: type[Joint]) -> Ledger:
+    """A study of the same space that nobody keeps."""
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage)
+    sampler = kind(spec.space(), spec.study.seed, spec.study.generation or 1)
+    return Ledger(study, storage, sampler, spec.study.objective, reported(spec.network.epochs, spec.rungs()))
+
+
+def _training_seconds(chosen: list[Configuration], data: Data, settings: Settings, seed: int) -> float:
+    """One trial's time in a population like those of the run: a few epochs, the second time (the first compiles)."""
+    epochs = min(CALIBRATION_EPOCHS, settings.epochs)
+    elapsed = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        train(chosen, data, replace(settings, epochs=epochs), seed)
+        elapsed = time.perf_counter() - started
+    return elapsed / len(chosen) / epochs * settings.epochs
+
+
+def _asking_seconds(spec: Spec, history: int) -> float:
+    """The parent's time for one trial when `history` trials are finished: a generation is asked and told in memory."""
+    size = spec.study.generation or 1
+    ledger = _in_memory(spec, Balanced)
+    epochs = spec.network.epochs
+    flat = np.ones((1, epochs + 1))
+    for number in range(-(-history // size) * size):
+        _tell(ledger, ledger.ask(number, number // size), Curves(flat, flat, flat * (number % 7), flat))
+    first = len(ledger.trials())
+    ledger.sampler = ledger.study.sampler = sampler_of(spec)
+    started = time.perf_counter()
+    for number in range(first, first + size):
+        _tell(ledger, ledger.ask(number, first // size), Curves(flat, flat, flat, flat))
+    return (time.perf_counter() - started) / size
+
+
+def _tell(ledger: Ledger, asked: Asked, curves: Curves) -> None:
+    """Tell made-up curves."""
+    ledger.tell(
+        asked,
+        Record(
+            asked.number, "complete", asked.arm, asked.configuration, 0, 0, float(curves.validation_loss[0, -1]),
+            epochs=curves.train_loss.shape[1] - 1, curves=curves,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What may be tried: entries of a space, its scales and combinations, its defaults."""

@@ -1,0 +1,1 @@
+"""Where Optuna keeps a study: a journal file, or a database."""
