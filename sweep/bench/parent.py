@@ -89,10 +89,12 @@ class MadeUp:
         share = np.linspace(1.0, 0.0, epochs + 1)
         loss = (ends[:, None] + (2.3 - ends[:, None]) * share)[:, None]
         return Training(
-            learning_rate=np.broadcast_to(rates[:, None, None], loss.shape),
-            train_loss=loss,
-            validation_loss=loss,
-            validation_error=np.minimum(loss, 1.0),
+            curves={
+                "learning_rate": np.broadcast_to(rates[:, None, None], loss.shape),
+                "train_loss": loss,
+                "validation_loss": loss,
+                "validation_error": np.minimum(loss, 1.0),
+            },
             epochs=np.full(trials, epochs),
             diverged_at=np.full(trials, -1),
             parameters=np.zeros((trials, 1, 1)),

@@ -256,6 +256,7 @@ def usable(spec: Spec) -> tuple[Spec, Data]:
     """The study as it suits its data, and these; raises a `SweepError` if they cannot be used, or it does not fit."""
     spec = spec.suited(samples(spec.source()))
     data = prepare(spec.source(), spec.study.seed, spec.splits)
+    spec.check_metrics(data.task)
     memory_needed.check(spec, data)
     return spec, data
 
@@ -307,7 +308,9 @@ def _run(spec: Spec, folder: RunFolder, data: Data, pool: Pool, wishes: Wishes) 
         study = study or known(storage)
         folder.write(spec)
         recipe.write(folder.path, spec, data)
-        tables = Tables(folder.path, spec.space().columns(), effective_rates=spec.study.effective_rates)
+        tables = Tables(
+            folder.path, spec.space().columns(), effective_rates=spec.study.effective_rates, metrics=spec.metrics
+        )
         story = Story(study, storage, spec.study.question)
 
         def notify(progress: Progress) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,8 @@ def add_baselines(spec: Spec, folder: Path) -> None:
     rows = []
     for replicate in wanted:
         work = finalists.job(spec, replicate, [])
-        rows += [asdict(each) | {"replicate": replicate} for each in baselines(prepare(work.source, work.seed))]
+        found = baselines(prepare(work.source, work.seed), spec.metrics)
+        rows += [{"name": name, **measured, "replicate": replicate} for name, measured in found.items()]
     after_search.write_baselines(folder, pd.DataFrame(rows))
 
 

@@ -15,7 +15,6 @@ from sweep.learning.data.splits import prepare, split_off_test
 from sweep.learning.training.loop import train
 from sweep.results.tables.files import replacing
 from sweep.results.tables.tables import curves_of
-from sweep.search.running.records import CURVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def rerun(result: Result, number: int) -> Rerun:
     now = curves_of(train([configuration], data, spec.settings(), spec.study.seed))
     before = result.curves[result.curves["number"] == number].reset_index(drop=True)
     same_length = len(now) == len(before)
-    equal = same_length and all(np.array_equal(now[c], before[c], equal_nan=True) for c in CURVES)
+    equal = same_length and all(np.array_equal(now[c], before[c], equal_nan=True) for c in spec.settings().curves)
     largest = _largest_difference(now, before) if same_length else None
     return Rerun(spec.study.name, number, equal, int(before["epoch"].max()), largest)
 

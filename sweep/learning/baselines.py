@@ -3,60 +3,66 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sweep.learning.data.splits import Data, Part
 from sweep.learning.hyper import Array
+from sweep.learning.network.functions import LOSSES
+from sweep.learning.network.metrics import ALWAYS, Measuring, Outcome
 
 MOST_STEPS = 1000  # of the solver of logistic regression
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """A model's loss and error on a part, defined as the network's (`sweep.learning.network.functions`)."""
+def baselines(data: Data, metrics: Sequence[str] = ALWAYS) -> dict[str, dict[str, float]]:
+    """Train the models of `NAMES` on the training part; measure them on the test part, else on the validation part.
 
-    name: str
-    loss: float
-    error: float
-
-
-def baselines(data: Data) -> list[Baseline]:
-    """Train the models of `NAMES` on the training part; evaluate them on the test part, else on the validation part."""
+    Returns
+    -------
+    dict
+        For each model its metrics by their names: those of a network with its outputs.
+    """
     part = data.test if len(data.test) else data.validation
-    return [
-        _classes(name, data, part) if data.loss == "cross_entropy" else _numbers(name, data, part) for name in NAMES
-    ]
+    outputs = _logits if data.task == "classification" else _numbers
+    return {name: _measured(outputs(name, data, part), data, part, metrics) for name in NAMES}
+
+
+def _measured(outputs: Array, data: Data, part: Part, metrics: Sequence[str]) -> dict[str, float]:
+    """What is measured of outputs of shape ``(samples, outputs)``."""
+    measuring = Measuring(data.task, tuple(metrics))
+    variance = np.maximum(part.targets.var(axis=0), np.finfo(np.float32).tiny)[:, None, None]
+    loss = LOSSES[data.loss](False)
+    of = Outcome(np.array(outputs.T[None], dtype=float), part.targets.T[:, None], variance, loss)
+    whole = measuring.whole(of)  # first: the loss leaves nothing of the outputs
+    found = measuring.each(of) | whole
+    return {name: float(found[name].mean()) for name in metrics}
 
 
 LINEAR, SAME = "linear", "same"
 NAMES = (LINEAR, SAME)
 
 
-def _classes(name: str, data: Data, part: Part) -> Baseline:
-    """Logistic regression, or the shares of the classes in the training part."""
+def _logits(name: str, data: Data, part: Part) -> Array:
+    """Logistic regression, or the shares of the classes in the training part: the logarithms of the probabilities."""
     from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(max_iter=MOST_STEPS) if name == LINEAR else DummyClassifier(strategy="prior")
-    classes, wanted = data.train.targets.argmax(axis=1), part.targets.argmax(axis=1)
+    classes = data.train.targets.argmax(axis=1)
     probabilities = np.asarray(_fitted(model, data.train.inputs, classes).predict_proba(part.inputs))
-    right = np.maximum(probabilities[np.arange(len(wanted)), wanted], np.finfo(float).tiny)
-    return Baseline(name, float(-np.log(right).mean()), float((probabilities.argmax(axis=1) != wanted).mean()))
+    return np.asarray(np.log(np.maximum(probabilities, np.finfo(float).tiny)))
 
 
-def _numbers(name: str, data: Data, part: Part) -> Baseline:
+def _numbers(name: str, data: Data, part: Part) -> Array:
     """Ridge regression, or the mean of the training part."""
     from sklearn.dummy import DummyRegressor
     from sklearn.linear_model import Ridge
 
     model = Ridge() if name == LINEAR else DummyRegressor()
     predicted = np.asarray(_fitted(model, data.train.inputs, data.train.targets).predict(part.inputs))
-    squares = (predicted.reshape(part.targets.shape) - part.targets) ** 2
-    variance = np.maximum(part.targets.var(axis=0), np.finfo(np.float32).tiny)
-    return Baseline(name, float(squares.mean()), float((squares.mean(axis=0) / variance).mean()))
+    return predicted.reshape(part.targets.shape)
 
 
 def _fitted(model: Any, inputs: Array, targets: Array) -> Any:

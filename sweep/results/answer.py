@@ -17,6 +17,7 @@ import pandas as pd
 
 from sweep.errors import UsageError
 from sweep.learning.hyper import Array
+from sweep.learning.network.metrics import TEST, VALIDATION, metric_of
 from sweep.results.racing import Racing, resolution
 from sweep.results.recommendation import Recommendation
 from sweep.results.statistics import summaries, tuning_curves
@@ -68,15 +69,17 @@ class Answer:
         return Racing(self.spec, self.trials, after_search.read(self.folder, "race"), self.tie, self.start)
 
     @property
-    def classes(self) -> bool | None:
-        """Whether the targets are classes; None if the run has not noted that."""
-        task = self.recipe.get("data", {}).get("task")
-        return None if task is None else bool(task == "classification")
+    def task(self) -> str | None:
+        """``classification`` or ``regression``; None if the run has not noted that."""
+        task: str | None = self.recipe.get("data", {}).get("task")
+        return task
 
     @property
     def tie(self) -> float:
         """Objectives not above it tie: less than one validation sample at even odds, if the targets are classes."""
-        return resolution(self.recipe["data"]["samples"][1] * self.spec.splits) if self.classes else 0.0
+        if self.task != "classification":
+            return 0.0
+        return resolution(self.recipe["data"]["samples"][1] * self.spec.splits)
 
     @cached_property
     def judged(self) -> pd.DataFrame:
@@ -131,8 +134,11 @@ class Answer:
     @property
     def score(self) -> str:
         """The name of what is judged: ``test_loss``, ``validation_error``, ..."""
-        part = "test" if self.spec.data.test else "validation"
-        return self.spec.study.objective.replace("validation", part)
+        return self.column(metric_of(self.spec.study.objective))
+
+    def column(self, metric: str) -> str:
+        """Where a metric of the finalists stands: that on the test part, or if there is none on the validation part."""
+        return (TEST if self.spec.data.test else VALIDATION) + metric
 
     @cached_property
     def choice(self) -> Choice | None:

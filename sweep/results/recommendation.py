@@ -15,6 +15,7 @@ import pandas as pd
 
 from sweep.learning.baselines import LINEAR, SAME
 from sweep.learning.hyper import Array
+from sweep.learning.network.metrics import ERROR, metric_of
 from sweep.results.statistics.choice import Choice
 from sweep.results.statistics.summaries import Finding
 from sweep.results.statistics.verdicts import Interval, interval, share
@@ -116,17 +117,19 @@ class Recommendation:
 
 def _errors(answer: Answer, rows: pd.DataFrame) -> Array:
     """The errors with each seed; a diverged training has none, and counts as always wrong."""
-    column = "test_error" if answer.spec.data.test else "validation_error"
-    errors = rows[column].where(rows["state"] != "diverged", 1.0)
+    errors = rows[answer.column(ERROR)].where(rows["state"] != "diverged", 1.0)
     return np.asarray(np.nan_to_num(errors.to_numpy(float), nan=1.0, posinf=1.0))
 
 
 def _models(answer: Answer, rows: pd.DataFrame, known: pd.DataFrame) -> dict[str, Interval]:
     """How much more scikit-learn's models have of the objective, with the seeds that they were trained with."""
-    column = "loss" if answer.spec.study.objective == "validation_loss" else "error"
+    column = metric_of(answer.spec.study.objective)
     found = {}
     for name in (LINEAR, SAME):
-        theirs = known[known["name"] == name].set_index("replicate")[column].astype(float)
+        models = known[known["name"] == name].set_index("replicate")
+        if column not in models:  # of a run from before it was measured
+            continue
+        theirs = models[column].astype(float)
         both = theirs.index.intersection(rows.index)
         difference = (theirs[both] - rows.loc[both, "score"]).to_numpy(float)
         if len(both) > 1 and np.isfinite(difference).all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sweep.learning.baselines import LINEAR, SAME
+from sweep.learning.network.metrics import ERROR, METRICS, metric_of
 from sweep.results.answer import Answer
 from sweep.results.recommendation import BEST_DEFAULT, OWN_DEFAULT, Recommendation
 from sweep.results.statistics.verdicts import Interval
@@ -26,20 +27,17 @@ def _how(answer: Answer, found: Recommendation) -> str:
 
 def good(answer: Answer, found: Recommendation) -> str:
     """How good it is, in words that people use, and as the objective."""
-    score = f"{plain(answer.score)} {spread(found.score)}"
-    said = accuracy(answer, found)
-    return said if answer.score.endswith("_error") else f"{said}, {score}"
+    metric = metric_of(answer.spec.study.objective)
+    accuracy = _said(answer, ERROR, found.error)
+    return accuracy if metric == ERROR else f"{accuracy}, {_said(answer, metric, found.score)}"
 
 
-def accuracy(answer: Answer, found: Recommendation) -> str:
-    """The share of wrong answers, or R2."""
-    error = found.error
-    if answer.classes is False:
-        ends = f"{1 - error.high:.3f} to {1 - error.low:.3f}"
-        return f"R2 {1 - error.mean:.3f} ({ends})"
-    if answer.classes is None:  # a run of before that was noted
-        return f"error {spread(error)}"
-    return f"{100 * error.mean:.1f} % wrong answers ({100 * error.low:.1f} to {100 * error.high:.1f} %)"
+def _said(answer: Answer, metric: str, found: Interval) -> str:
+    """A metric in the words that people use; by its column, if it is read as it stands."""
+    words = METRICS[metric].words.get(answer.task or "")
+    if words is None or not (words.percent or words.higher):
+        return f"{plain(answer.column(metric))} {spread(found)}"
+    return words.said(found.mean, found.low, found.high)
 
 
 def why(answer: Answer) -> str:
@@ -81,12 +79,12 @@ def beside(answer: Answer) -> list[tuple[str, str, str]]:
     found = answer.recommendation
     if found is None:
         return []
-    same = "always the most frequent class" if answer.classes else "always the same answer"
+    same = {"classification": "always the most frequent class", "regression": "always the mean"}
     names = {
         OWN_DEFAULT: f"the default of {found.arm}",
         BEST_DEFAULT: f"the best default, {found.best_default}",
         LINEAR: "a linear model",
-        SAME: same if answer.classes is not False else "always the mean",
+        SAME: same.get(answer.task or "", "always the same answer"),
     }
     shown = [key for key in names if key in found.beside]
     if found.best_default == found.arm and OWN_DEFAULT in shown:

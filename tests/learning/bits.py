@@ -12,6 +12,8 @@ from hypothesis.extra.numpy import arrays
 from sweep.learning.hyper import Array
 from sweep.learning.network import executors
 from sweep.learning.network.functions import Loss
+from sweep.learning.network.metrics import Measuring, Outcome
+from sweep.learning.network.stacked import StackedNetwork
 
 needs_numba = pytest.mark.skipif(executors.numba is None, reason="numba cannot be imported")
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -58,9 +60,21 @@ class ClassesFirst:
         outputs[...] = inner.transpose(1, 0, 2)
         return self._loss.losses(parts)
 
-    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
-        """Each sample's loss and error."""
-        return self._loss.evaluate(rows_first(outputs), targets, variance)
+    def evaluate(self, outputs: Array, targets: Array) -> Array:
+        """Each sample's loss."""
+        return self._loss.evaluate(rows_first(outputs), targets)
+
+    def errors(self, outputs: Array, targets: Array) -> Array:
+        """Whether each sample's class is wrong."""
+        of = Outcome(rows_first(outputs), targets, np.ones((len(targets), 1, 1)), self._loss)
+        return Measuring("classification", ("error",)).each(of)["error"]
+
+
+def evaluated(network: StackedNetwork, inputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
+    """Each sample's loss and error, both ``(rows, samples)``."""
+    task = "classification" if network.architecture.loss == "cross_entropy" else "regression"
+    found = Measuring(task).each(network.outcome(inputs, targets, variance))
+    return found["loss"], found["error"]
 
 
 def rows_first(values: Array) -> Array:

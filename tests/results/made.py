@@ -169,15 +169,15 @@ def _judge(
     if not found:
         return
     finalists = pd.concat(found, ignore_index=True)
-    pq.write_table(pa.Table.from_pandas(finalists, after_search.FINALISTS), folder / "finalists.parquet")
+    pq.write_table(pa.Table.from_pandas(finalists, after_search.finalists_schema()), folder / "finalists.parquet")
     of_all = finalists.assign(number=range(len(finalists)), schedule=finalists["schedule"])
     curves = _curves(spec, of_all, effective).rename(columns={"number": "place"})
     who = (
         finalists[["optimizer", "schedule", "kind", "number", "replicate"]].iloc[curves["place"]].reset_index(drop=True)
     )
     curves = pd.concat([who, curves.drop(columns=["place", "replicate"])], axis=1)
-    names = [*after_search.FINALIST_CURVES, *(pa.field(name, pa.float64()) for name in EFFECTIVE if effective)]
-    pq.write_table(pa.Table.from_pandas(curves, pa.schema(names)), folder / "finalist_curves.parquet")
+    schema = after_search.finalist_curves_schema(effective_rates=effective)
+    pq.write_table(pa.Table.from_pandas(curves, schema), folder / "finalist_curves.parquet")
 
 
 def _judged_rows(spec: Spec, arm: Arm, kind: str, number: int | None, scores: Array) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def changed(answer: Answer, **columns: Any) -> Answer:
     own &= table["kind"] == found.kind
     for name, value in columns.items():
         table.loc[own, name] = value
-    pq.write_table(pa.Table.from_pandas(table, after_search.FINALISTS), answer.folder / "finalists.parquet")
+    pq.write_table(pa.Table.from_pandas(table, after_search.finalists_schema()), answer.folder / "finalists.parquet")
     return Answer(answer.folder, answer.spec)
 
 

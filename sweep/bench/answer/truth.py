@@ -17,6 +17,7 @@ import numpy as np
 from sweep.bench.answer.sets import Problem
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data, Part
+from sweep.learning.network.metrics import ERROR, LOSS
 from sweep.learning.seeds import integer_seed
 from sweep.learning.training.loop import train
 from sweep.learning.training.tester import Tester
@@ -74,7 +75,7 @@ def of_configurations(problem: Problem, spec: Spec, configurations: Sequence[Con
             if training.diverged_at[place] > 0:
                 found.append((most, 1.0, True))
             else:
-                loss, error = float(tested.loss[place, 0]), float(tested.error[place, 0])
+                loss, error = (float(tested.metrics[name][place, 0]) for name in (LOSS, ERROR))
                 found.append((min(loss, most), min(error, 1.0), False))
     return [Truth.of(found) for found in rows]
 

@@ -189,9 +189,9 @@ def _best(result: Result) -> Iterator[RenderableType]:
     if "objective" in best:
         at = " (its best epoch)" if result.spec.study.at == "best" else ""
         table.add_row(label, f"{number(best['objective'])}{at}{in_search}")
-    other = "validation_error" if objective == "validation_loss" else "validation_loss"
-    if other in best:
-        table.add_row(other.replace("_", " "), f"{number(best[other])}{in_search}")
+    for other in result.spec.settings().curves:
+        if other != objective and other.startswith("validation") and other in best:
+            table.add_row(other.replace("_", " "), f"{number(best[other])}{in_search}")
     for name, value in constants(result.configuration).items():
         table.add_row(name, number(value))
     yield Padding(table, (0, 0, 0, 2))

@@ -91,11 +91,8 @@ class Loss(Protocol):
         Worked out for many steps at once, for a step has so little to do that one call more is felt.
         """
 
-    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
-        """Each sample's loss and error, both ``(rows, samples)``; leaves the outputs in disorder.
-
-        `variance` is each target's, ``(classes, rows or 1, 1)``; only a loss of numbers reads it.
-        """
+    def evaluate(self, outputs: Array, targets: Array) -> Array:
+        """Each sample's loss, ``(rows, samples)``; leaves the outputs in disorder."""
 
 
 def _larger(peak: Any, z: Any) -> Any:
@@ -135,14 +132,11 @@ class _CrossEntropy:
     def losses(self, parts: Array) -> Array:
         return np.asarray(np.log(parts[..., 0, :, :]) - parts[..., 1, :, :])
 
-    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
-        """The error is whether another class than the right one comes first among the largest."""
-        del variance
-        wrong = np.argmax(outputs, axis=1) != np.argmax(targets, axis=0)
-        spare, chosen = np.empty((2, *wrong.shape), outputs.dtype)
+    def evaluate(self, outputs: Array, targets: Array) -> Array:
+        spare, chosen = np.empty((2, len(outputs), outputs.shape[2]), outputs.dtype)
         self._centre(outputs, targets, spare, chosen, outputs.dtype.type(1))
         np.exp(outputs, out=outputs)
-        return np.log(sum_first(outputs.transpose(1, 0, 2))) - chosen, wrong
+        return np.asarray(np.log(sum_first(outputs.transpose(1, 0, 2))) - chosen)
 
 
 class _SquaredError:
@@ -161,11 +155,9 @@ class _SquaredError:
     def losses(self, parts: Array) -> Array:
         return np.asarray(parts[..., 0, :, :])
 
-    def evaluate(self, outputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
-        """The error is the squared error over the variance of the target; its mean is 1 - R^2."""
+    def evaluate(self, outputs: Array, targets: Array) -> Array:
         difference = outputs.transpose(1, 0, 2) - targets
-        squares, share = difference * difference, outputs.dtype.type(1 / len(difference))
-        return sum_first(squares) * share, sum_first(squares / variance) * share
+        return np.asarray(sum_first(difference * difference) * outputs.dtype.type(1 / len(difference)))
 
 
 LOSSES: dict[str, Callable[[bool | None], Loss]] = {"cross_entropy": _CrossEntropy, "squared_error": _SquaredError}

@@ -23,6 +23,7 @@ import numpy as np
 from sweep.errors import UsageError, unknown
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
+from sweep.learning.network.metrics import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +153,13 @@ class StackedNetwork:
         """Each sample's loss, of one or several steps, from the parts that `train` has noted."""
         return self._loss.losses(parts)
 
-    def evaluate(self, inputs: Array, targets: Array, variance: Array) -> tuple[Array, Array]:
-        """Each sample's loss and error, both ``(rows, samples)``; shapes as in `loss_and_gradient`.
+    def outcome(self, inputs: Array, targets: Array, variance: Array) -> Outcome:
+        """What the networks give for samples, to be measured before they are run again; shapes as in `train`.
 
-        `variance` is each target's variance, ``(outputs,)`` or, each replicate's own, ``(outputs, replicates)``; only
-        squared error reads it.
+        `variance` is each target's variance, ``(outputs,)`` or, each replicate's own, ``(outputs, replicates)``.
         """
         targets, variance = self._per_row(targets), self._per_row(variance.reshape(len(variance), -1, 1))
-        return self._loss.evaluate(self._pass(inputs).forward(inputs), targets, variance)
+        return Outcome(self._pass(inputs).forward(inputs), targets, variance, self._loss)
 
     def outputs(self, inputs: Array) -> Array:
         """The linear outputs, shape ``(outputs, rows, samples)``: logits, or standardised numbers."""

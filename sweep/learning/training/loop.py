@@ -18,6 +18,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import sum_first
+from sweep.learning.network.metrics import ALWAYS, LOSS, VALIDATION, Measuring
 from sweep.learning.network.stacked import Architecture, StackedNetwork
 from sweep.learning.seeds import stream
 from sweep.learning.training.machine import steady
@@ -38,6 +39,7 @@ class Settings:
     Together these are the trial's `trainings`: rows of the population, replicates of one split beside one another, and
     whatever has an axis for replicates has all of them on it. The last minibatch of an epoch is smaller where
     `batch_size` does not divide the training part. With `effective_rates`, quantiles of them are recorded each epoch.
+    The `metrics` are what is measured on the validation part (and on the test part, once that is opened).
     """
 
     hidden: tuple[int, ...] = (32,)
@@ -49,6 +51,7 @@ class Settings:
     replicates: int = 1
     effective_rates: bool = False
     splits: int = 1
+    metrics: tuple[str, ...] = ALWAYS
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "replicates", "splits"):
@@ -60,6 +63,11 @@ class Settings:
     def trainings(self) -> int:
         """How many networks a trial is."""
         return self.splits * self.replicates
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """The names of the curves of a training."""
+        return ("learning_rate", "train_loss", *(VALIDATION + name for name in self.metrics))
 
     def steps(self, samples: int) -> int:
         """Updates in an epoch of so many samples."""
@@ -88,10 +96,10 @@ class Training:
 
     Attributes
     ----------
-    learning_rate, train_loss, validation_loss, validation_error : array, shape (T, R, E + 1)
+    curves : mapping of arrays, shape (T, R, E + 1)
         Epoch 0 is before training. `learning_rate` is that of the epoch's last update (epoch 0: of the first update to
         come). `train_loss` is the mean over the training part of the loss that each sample had when its minibatch was
-        used. NaN after a trial has stopped.
+        used. `validation_loss`, `validation_error` and so on are the settings' metrics. NaN after a trial has stopped.
     epochs : array of int, shape (T,)
         Epochs trained.
     diverged_at : array of int, shape (T,)
@@ -105,15 +113,44 @@ class Training:
         What the trials go on from that have not stopped, if the training was to end before its last epoch.
     """
 
-    learning_rate: Array
-    train_loss: Array
-    validation_loss: Array
-    validation_error: Array
+    curves: Mapping[str, Array]
     epochs: Array
     diverged_at: Array
     parameters: Array
     effective_rate: Array
     paused: Pause | None = None
+
+    @classmethod
+    def empty(cls, trials: int, settings: Settings, parameters: int = 0) -> Training:
+        """Room for what so many trials will give; of their parameters as many as are to be kept."""
+        shape = (trials, settings.trainings, settings.epochs + 1)
+        return cls(
+            {name: np.full(shape, np.nan) for name in settings.curves},
+            epochs=np.zeros(trials, int),
+            diverged_at=np.full(trials, -1),
+            parameters=np.zeros((*shape[:2], parameters), settings.dtype),
+            effective_rate=np.full((*shape, len(QUANTILES) if settings.effective_rates else 0), np.nan),
+        )
+
+    @property
+    def learning_rate(self) -> Array:
+        """Its curve."""
+        return self.curves["learning_rate"]
+
+    @property
+    def train_loss(self) -> Array:
+        """Its curve."""
+        return self.curves["train_loss"]
+
+    @property
+    def validation_loss(self) -> Array:
+        """Its curve."""
+        return self.curves["validation_loss"]
+
+    @property
+    def validation_error(self) -> Array:
+        """Its curve."""
+        return self.curves["validation_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,41 +320,29 @@ class _Loop:
         self.plan = plan
         self.stopping = not isinstance(plan, Script)
         self.compiled = compiled
-        self.result = self._empty(len(configurations))
+        self.measuring = Measuring(data.task, settings.metrics)
+        self.result = Training.empty(len(configurations), settings, self.architecture.parameters)
         self.epoch = 0  # trained before
         if begin:
             self._go_on(configurations, begin)
         else:
             self._start(configurations)
 
-    def _empty(self, trials: int) -> Training:
-        shape = (trials, self.settings.trainings, self.settings.epochs + 1)
-        return Training(
-            learning_rate=np.full(shape, np.nan),
-            train_loss=np.full(shape, np.nan),
-            validation_loss=np.full(shape, np.nan),
-            validation_error=np.full(shape, np.nan),
-            epochs=np.zeros(trials, int),
-            diverged_at=np.full(trials, -1),
-            parameters=np.zeros((*shape[:2], self.architecture.parameters), self.settings.dtype),
-            effective_rate=np.full((*shape, len(QUANTILES) if self.settings.effective_rates else 0), np.nan),
-        )
-
     def _start(self, configurations: Sequence[Configuration]) -> None:
         """Evaluate the initial networks, which trials share, and build the population from them."""
         initial = self.plan.initial.astype(self.settings.dtype)
         start = StackedNetwork(self.architecture, initial, self.settings.trainings, self.compiled)
-        self.start_train, _ = self.training.evaluate(start)
-        loss, error = self.validation.evaluate(start)
-        self.start_loss = loss
-        losses = loss, self.start_train
+        self.start_train = self.training.evaluate(start, Measuring(self.measuring.task, (LOSS,)))[LOSS]
+        measured = self.validation.evaluate(start, self.measuring)
+        self.start_loss = measured[LOSS]
+        losses = self.start_loss, self.start_train
         self.population = Population.of(configurations, self.architecture, initial, losses, self.compiled)
         first = self.population.rates(np.zeros(2), np.zeros(2), per_trial=True)[..., 0]
         trials = self.population.trials
         self.result.learning_rate[trials, :, 0] = first
         self.result.train_loss[:, :, 0] = self.start_train
-        self.result.validation_loss[:, :, 0] = loss
-        self.result.validation_error[:, :, 0] = error
+        for name, values in measured.items():
+            self.result.curves[VALIDATION + name][:, :, 0] = values
 
     def _go_on(self, configurations: Sequence[Configuration], begin: Pause) -> None:
         """Build the population from the snapshots; draw what the epochs before have used of the plan."""
@@ -348,25 +373,24 @@ class _Loop:
                     self._record_effective(0, (rates[:, :1], count[:1]))
             total += sum_first(network.losses(parts)).sum(axis=1, dtype=float)
         train_loss = total / samples
-        loss, error = self.validation.evaluate(network)
-        population.observe(loss, train_loss)
-        self._record(epoch, rates[:, steps - 1], train_loss, loss, error)
+        measured = self.validation.evaluate(network, self.measuring)
+        population.observe(measured[LOSS], train_loss)
+        self._record(epoch, rates[:, steps - 1], train_loss, measured)
 
-    def _record(self, epoch: int, rate: Array, train_loss: Array, loss: Array, error: Array) -> None:
+    def _record(self, epoch: int, rate: Array, train_loss: Array, measured: Mapping[str, Array]) -> None:
         trials = self.population.trials
         per_trial = (len(trials), self.settings.trainings)
-        columns = [column.astype(float).reshape(per_trial) for column in (rate, train_loss, loss, error)]
+        columns = [column.astype(float).reshape(per_trial) for column in (rate, train_loss, *measured.values())]
         result = self.result
-        curves = (result.learning_rate, result.train_loss, result.validation_loss, result.validation_error)
-        for curve, column in zip(curves, columns, strict=True):
-            curve[trials, :, epoch] = column
+        for name, column in zip(self.settings.curves, columns, strict=True):
+            result.curves[name][trials, :, epoch] = column
         result.epochs[trials] = epoch
         self._record_effective(epoch)
         if not self.stopping:
             return
-        _, train_now, now, _ = columns
+        train_now, now = result.train_loss[trials, :, epoch], result.validation_loss[trials, :, epoch]
         climbed = (train_now > (1 + ROUNDING) * self.start_train) & (now > (1 + ROUNDING) * self.start_loss)
-        diverged = (climbed | ~np.isfinite(train_now) | ~np.isfinite(now)).any(axis=1)
+        diverged = np.asarray((climbed | ~np.isfinite(train_now) | ~np.isfinite(now)).any(axis=1))
         if diverged.any():
             result.diverged_at[trials[diverged]] = epoch
             self._save(diverged)

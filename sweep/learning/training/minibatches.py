@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from sweep.learning.data.splits import Part
 from sweep.learning.hyper import Array
+from sweep.learning.network.metrics import Measuring, Outcome, joined
 from sweep.learning.network.stacked import StackedNetwork
 
 EVALUATION_BLOCK = 256  # samples evaluated at once
@@ -56,9 +57,22 @@ class Samples:
             targets = np.ascontiguousarray(self.targets.take(chosen, axis=0).transpose(1, 3, 0, 2))
             yield start // batch, inputs, targets
 
-    def evaluate(self, network: StackedNetwork) -> tuple[Array, Array]:
-        """Mean loss and mean error of each row over all samples, both of shape ``(rows,)``, summed in float64."""
-        loss, error = np.zeros(network.rows), np.zeros(network.rows)
+    def evaluate(self, network: StackedNetwork, measuring: Measuring) -> dict[str, Array]:
+        """What is measured of each row on all samples, each of shape ``(rows,)``; means are summed in float64."""
+        sums: dict[str, Array] = {}
+        outcomes = []
+        for outcome in self._outcomes(network):
+            if measuring.wholes:
+                outcomes.append(replace(outcome, outputs=outcome.outputs.copy()))
+            for name, values in measuring.each(outcome).items():
+                sums[name] = sums.get(name, np.zeros(network.rows)) + values.sum(axis=1, dtype=float)
+        found = {name: np.asarray(each / len(self)) for name, each in sums.items()}
+        if outcomes:
+            found |= measuring.whole(joined(outcomes))
+        return {name: found[name] for name in measuring.names}
+
+    def _outcomes(self, network: StackedNetwork) -> Iterator[Outcome]:
+        """What the networks give, some samples after the other; each is gone when the next one comes."""
         own = np.arange(network.replicates) * self.splits // network.replicates if self.splits > 1 else slice(None)
         every, wanted, variance = (
             _by_split(self.inputs, self.splits),
@@ -68,10 +82,7 @@ class Samples:
         for start in range(0, len(self), EVALUATION_BLOCK):
             block = slice(start, start + EVALUATION_BLOCK)
             inputs, targets = every[own, block], wanted[own, block].transpose(2, 0, 1)
-            losses, errors = network.evaluate(inputs, np.ascontiguousarray(targets), variance[:, own])
-            loss += losses.sum(axis=1, dtype=float)
-            error += errors.sum(axis=1, dtype=float)
-        return loss / len(self), error / len(self)
+            yield network.outcome(inputs, np.ascontiguousarray(targets), variance[:, own])
 
 
 def _by_split(samples: Array, splits: int) -> Array:

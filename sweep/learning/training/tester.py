@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from sweep.learning.data.splits import Data
 from sweep.learning.hyper import Array
+from sweep.learning.network.metrics import Measuring
 from sweep.learning.training.loop import Settings, Training
 from sweep.learning.training.minibatches import Samples
 from sweep.learning.training.population import Population
@@ -18,10 +20,9 @@ At = Literal["last", "best"]
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Loss and error on the test part, arrays of shape ``(trials, replicates)``; NaN where a training diverged."""
+    """What is measured on the test part, arrays of shape ``(trials, replicates)``; NaN where a training diverged."""
 
-    loss: Array
-    error: Array
+    metrics: Mapping[str, Array]
 
 
 class Tester:
@@ -42,24 +43,24 @@ class Tester:
         self.settings, self.at = settings, at
         self.samples = Samples.of(data.test, settings.dtype)
         shape = (trials, settings.trainings, settings.epochs + 1)
-        self.loss, self.error = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.measuring = Measuring(data.task, settings.metrics)
+        self.metrics = {name: np.full(shape, np.nan) for name in settings.metrics}
 
     def watch(self, epoch: int, population: Population) -> None:
         """Evaluate after an epoch, if that may count."""
         if self.at == "last" and epoch < self.settings.epochs:
             return
         shape = len(population.trials), self.settings.trainings
-        loss, error = self.samples.evaluate(population.network)
-        self.loss[population.trials, :, epoch] = loss.reshape(shape)
-        self.error[population.trials, :, epoch] = error.reshape(shape)
+        for name, values in self.samples.evaluate(population.network, self.measuring).items():
+            self.metrics[name][population.trials, :, epoch] = values.reshape(shape)
 
     def tested(self, training: Training, curve: str) -> Tested:
         """What counts of it; `curve` names the validation curve whose lowest mean over replicates is the best."""
-        trials = np.arange(len(self.loss))
+        trials = np.arange(len(training.epochs))
         epochs = np.full(len(trials), self.settings.epochs)
         if self.at == "best":
-            mean = getattr(training, curve).mean(axis=1)
+            mean = training.curves[curve].mean(axis=1)
             epochs = np.where(np.isnan(mean), np.inf, mean).argmin(axis=1)
         ended = training.diverged_at[:, None] < 0
-        loss, error = (np.where(ended, values[trials, :, epochs], np.nan) for values in (self.loss, self.error))
-        return Tested(loss, error)
+        found = self.metrics.items()
+        return Tested({name: np.where(ended, values[trials, :, epochs], np.nan) for name, values in found})

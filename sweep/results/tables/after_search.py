@@ -25,27 +25,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweep.errors import unwritable
+from sweep.learning.network.metrics import ALWAYS, TEST, VALIDATION, metric_of
 from sweep.results.tables.files import replacing
-from sweep.results.tables.tables import CURVES, curve_table
+from sweep.results.tables.tables import curve_table, curves_schema, numbers, of_validation
 from sweep.search.running.finalists import DEFAULT, Finalist, Score, Stage
 
 JudgedName = Literal["race", "finalists", "finalist_curves"]
 
 BASELINES = "baselines.parquet"
 _IDENTITY = {"optimizer": pa.string(), "schedule": pa.string(), "kind": pa.string(), "number": pa.int64()}
-FINALISTS = pa.schema(
-    _IDENTITY
-    | {"replicate": pa.int64(), "seed": pa.int64(), "state": pa.string()}
-    | dict.fromkeys(
-        (
-            "learning_rate", "score", "objective", "test_loss", "test_error", "validation_loss", "validation_error",
-            "train_loss",
-        ),
-        pa.float64(),
+
+
+def finalists_schema(metrics: Sequence[str] = ALWAYS) -> pa.Schema:
+    """The schema of `finalists` and of `race`."""
+    test = [TEST + name for name in metrics]
+    return pa.schema(
+        _IDENTITY
+        | {"replicate": pa.int64(), "seed": pa.int64(), "state": pa.string()}
+        | numbers("learning_rate", "score", "objective", *test, *of_validation(metrics), "train_loss")
+        | {"epochs": pa.int64()}
     )
-    | {"epochs": pa.int64()}
-)  # fmt: skip
-FINALIST_CURVES = pa.schema([*pa.schema(_IDENTITY), *(field for field in CURVES if field.name != "number")])
+
+
+def finalist_curves_schema(*, effective_rates: bool = False) -> pa.Schema:
+    """The schema of `finalist_curves`."""
+    curves = curves_schema(effective_rates=effective_rates)
+    return pa.schema([*pa.schema(_IDENTITY), *(field for field in curves if field.name != "number")])
 
 
 def read(folder: Path, name: JudgedName) -> pd.DataFrame:
@@ -54,7 +59,7 @@ def read(folder: Path, name: JudgedName) -> pd.DataFrame:
     if path.exists():
         table = pq.read_table(path)
     else:
-        table = (FINALIST_CURVES if name == "finalist_curves" else FINALISTS).empty_table()
+        table = (finalist_curves_schema() if name == "finalist_curves" else finalists_schema()).empty_table()
     frame: pd.DataFrame = table.to_pandas()
     return frame.astype({"number": "Int64"})
 
@@ -123,20 +128,18 @@ def _identity(finalist: Finalist) -> dict[str, Any]:
 
 
 def _rows(scores: Sequence[Score]) -> pa.Table:
-    rows = []
-    for each in scores:
-        ends = {
-            name: float(each.curves.mean(name)[-1]) for name in ("validation_loss", "validation_error", "train_loss")
-        }
-        rows.append(
-            _identity(each.finalist)
-            | {"replicate": each.replicate, "seed": each.seed, "state": each.state}
-            | {"learning_rate": each.finalist.configuration.learning_rate, "score": each.score}
-            | {"objective": each.objective, "test_loss": each.test_loss, "test_error": each.test_error}
-            | ends
-            | {"epochs": each.curves.train_loss.shape[1] - 1}
-        )
-    return pa.Table.from_pylist(rows, FINALISTS)
+    rows = [
+        _identity(each.finalist)
+        | {"replicate": each.replicate, "seed": each.seed, "state": each.state}
+        | {"learning_rate": each.finalist.configuration.learning_rate, "score": each.score}
+        | {"objective": each.objective}
+        | {TEST + name: value for name, value in each.test.items()}
+        | each.curves.ends()
+        | {"epochs": each.curves.shape[1] - 1}
+        for each in scores
+    ]
+    metrics = [metric_of(name) for name in scores[0].curves.named if name.startswith(VALIDATION)]
+    return pa.Table.from_pylist(rows, finalists_schema(metrics))
 
 
 def _curves(scores: Sequence[Score]) -> pa.Table:

@@ -11,6 +11,8 @@ apply), `validation_loss`, `validation_error`, `train_loss` (after the last epoc
 ``curves``, one row a trial, replicate and epoch (0 = before training): `number`, `replicate`, `epoch`, `learning_rate`,
 `train_loss`, `validation_loss`, `validation_error`; with ``effective_rates = true`` also `effective_rate_05`, `_25`,
 `_50`, `_75` and `_95`: quantiles over the network's parameters at the epoch's last update (epoch 0: at the very first).
+
+Both have one column more, ``validation_brier`` say, for each other metric that the study measures.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweep.errors import UsageError, reason, unknown, unwritable
+from sweep.learning.network.metrics import ALWAYS, VALIDATION, metric_of
 from sweep.learning.training.loop import QUANTILES, Training
 from sweep.results.tables.files import replacing
-from sweep.search.running.records import CURVES as CURVE_NAMES
 from sweep.search.running.records import Curves, Record
 
 TableName = Literal["trials", "curves"]
@@ -43,28 +45,32 @@ _BEFORE = {
     "optimizer": pa.string(), "schedule": pa.string(), "learning_rate": pa.float64(),
 }  # fmt: skip
 _AFTER = {
-    "validation_loss": pa.float64(), "validation_error": pa.float64(), "train_loss": pa.float64(),
     "epochs": pa.int64(), "diverged_at": pa.int64(), "seed": pa.int64(), "generation": pa.int64(),
     "seconds": pa.float64(), "started": _UTC, "finished": _UTC,
 }  # fmt: skip
-CURVES = pa.schema(
-    {
-        "number": pa.int64(), "replicate": pa.int64(), "epoch": pa.int64(), "learning_rate": pa.float64(),
-        "train_loss": pa.float64(), "validation_loss": pa.float64(), "validation_error": pa.float64(),
-    }
-)  # fmt: skip
+_WHERE = {"number": pa.int64(), "replicate": pa.int64(), "epoch": pa.int64()}
 EFFECTIVE = [f"effective_rate_{100 * quantile:02.0f}" for quantile in QUANTILES]
 
 
-def curves_schema(*, effective_rates: bool) -> pa.Schema:
-    """The schema of `curves`."""
-    more = [pa.field(name, pa.float64()) for name in EFFECTIVE] if effective_rates else []
-    return pa.schema([*CURVES, *more])
+def numbers(*names: str) -> dict[str, pa.DataType]:
+    """Columns of numbers."""
+    return dict.fromkeys(names, pa.float64())
 
 
-def trials_schema(hyperparameters: Sequence[str]) -> pa.Schema:
-    """The schema of `trials` for a study with these dotted hyperparameters."""
-    return pa.schema(_BEFORE | dict.fromkeys(hyperparameters, pa.float64()) | _AFTER)
+def of_validation(metrics: Sequence[str]) -> list[str]:
+    """The columns of these metrics on the validation part."""
+    return [VALIDATION + name for name in metrics]
+
+
+def curves_schema(metrics: Sequence[str] = ALWAYS, *, effective_rates: bool) -> pa.Schema:
+    """The schema of `curves` of a study that measures these metrics."""
+    effective = EFFECTIVE if effective_rates else []
+    return pa.schema(_WHERE | numbers("learning_rate", "train_loss", *of_validation(metrics), *effective))
+
+
+def trials_schema(hyperparameters: Sequence[str], metrics: Sequence[str] = ALWAYS) -> pa.Schema:
+    """The schema of `trials` for a study with these dotted hyperparameters and metrics."""
+    return pa.schema(_BEFORE | numbers(*hyperparameters, *of_validation(metrics), "train_loss") | _AFTER)
 
 
 class Tables:
@@ -78,14 +84,19 @@ class Tables:
         The dotted names of the study's hyperparameters.
     effective_rates : bool
         Whether the curves have those.
+    metrics : sequence of str
+        What is measured.
     """
 
-    def __init__(self, folder: Path, hyperparameters: Sequence[str], *, effective_rates: bool = False) -> None:
+    def __init__(
+        self, folder: Path, hyperparameters: Sequence[str], *, effective_rates: bool = False,
+        metrics: Sequence[str] = ALWAYS,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self._latest: dict[Path, pa.Table] = {}  # parts written last: they are about to be written again
         self._schemas = {
-            "trials": trials_schema(hyperparameters),
-            "curves": curves_schema(effective_rates=effective_rates),
+            "trials": trials_schema(hyperparameters, metrics),
+            "curves": curves_schema(metrics, effective_rates=effective_rates),
         }
         for name, schema in self._schemas.items():
             if not (folder / f"{name}.parquet").is_dir():
@@ -150,8 +161,7 @@ def _row(record: Record) -> dict[str, Any]:
         "finished": _when(record.finished),
     }
     if record.curves is not None:
-        for name in ("validation_loss", "validation_error", "train_loss"):
-            row[name] = float(record.curves.mean(name)[-1])
+        row |= record.curves.ends()
     return row
 
 
@@ -161,19 +171,21 @@ def _when(seconds: float | None) -> datetime | None:
 
 def curve_table(curves: Mapping[int, Curves]) -> pa.Table:
     """Some trials' rows of the table `curves`, by their numbers."""
-    shapes = np.array([each.train_loss.shape for each in curves.values()])
+    shapes = np.array([each.shape for each in curves.values()])
+    names = next(iter(curves.values())).named
     rows = shapes.prod(axis=1)
     columns = {
         "number": np.repeat(list(curves), rows),
         "replicate": np.concatenate([np.repeat(np.arange(replicates), epochs) for replicates, epochs in shapes]),
         "epoch": np.concatenate([np.tile(np.arange(epochs), replicates) for replicates, epochs in shapes]),
     }
-    for name in CURVE_NAMES:
-        columns[name] = np.concatenate([getattr(each, name).ravel() for each in curves.values()])
+    for name in names:
+        columns[name] = np.concatenate([each.named[name].ravel() for each in curves.values()])
     effective = [each.effective_rate for each in curves.values() if each.effective_rate is not None]
     for place, name in enumerate(EFFECTIVE if effective else ()):
         columns[name] = np.concatenate([each[..., place].ravel() for each in effective])
-    return pa.table(columns, schema=curves_schema(effective_rates=bool(effective)))
+    metrics = [metric_of(name) for name in names if name.startswith(VALIDATION)]
+    return pa.table(columns, schema=curves_schema(metrics, effective_rates=bool(effective)))
 
 
 def curves_of(training: Training) -> pd.DataFrame:

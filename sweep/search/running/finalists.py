@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sweep.learning.configuration import Configuration
+from sweep.learning.network.metrics import metric_of
 from sweep.learning.seeds import integer_seed
 from sweep.search.running.loop import objective
 from sweep.search.running.race import race_seed
@@ -48,8 +49,8 @@ class Score:
     """What a candidate or a finalist reached with one fresh seed, the `replicate`-th.
 
     `score` is the study's objective on the test part (on the validation part, in the race, or if there is no test
-    part); that of a diverged training is bad and finite, as in the search. `test_loss` and `test_error` are None if
-    there is no such.
+    part); that of a diverged training is bad and finite, as in the search. `test` is what is measured on the test
+    part, by the metrics' names; empty if nothing was.
     """
 
     finalist: Finalist
@@ -58,8 +59,7 @@ class Score:
     state: str
     score: float
     objective: float
-    test_loss: float | None
-    test_error: float | None
+    test: Mapping[str, float]
     curves: Curves
 
 
@@ -144,9 +144,7 @@ def scores(
         curves, diverged_at = Curves.of(training, place), int(training.diverged_at[place])
         value = objective(spec, curves, diverged_at)
         state, tested = ("diverged", None) if diverged_at > 0 else ("complete", test)
-        loss, error = (None, None) if tested is None else (float(tested.loss[place, 0]), float(tested.error[place, 0]))
-        score = loss if spec.study.objective == "validation_loss" else error
-        found.append(
-            Score(finalist, replicate, seed, state, value if score is None else score, value, loss, error, curves)
-        )
+        measured = {} if tested is None else {name: float(each[place, 0]) for name, each in tested.metrics.items()}
+        score = measured.get(metric_of(spec.study.objective), value)
+        found.append(Score(finalist, replicate, seed, state, score, value, measured, curves))
     return found

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
-from sweep.learning.training.loop import QUANTILES, Pause, Settings, Training
+from sweep.learning.training.loop import Pause, Settings, Training
 from sweep.learning.training.population import Snapshot
 from sweep.search.running.ledger import Asked
-from sweep.search.running.records import CURVES, Curves, Record
+from sweep.search.running.records import Curves, Record
 from sweep.search.running.workers import Finished, Handle, Lost
 
 Submit = Callable[[Sequence[Configuration], Pause | None, int], Handle]
@@ -67,14 +66,7 @@ class Generation:
     def begin(self, settings: Settings) -> None:
         """Make room for what the training will give."""
         count = len(self.trials)
-        shape = (count, settings.trainings, settings.epochs + 1)
-        curves: dict[str, Any] = {name: np.full(shape, np.nan) for name in CURVES}
-        nothing = np.zeros((count, 0))
-        quantiles = len(QUANTILES) if settings.effective_rates else 0
-        self.training = Training(
-            **curves, epochs=np.zeros(count, int), diverged_at=np.full(count, -1), parameters=nothing,
-            effective_rate=np.full((*shape, quantiles), np.nan),
-        )  # fmt: skip
+        self.training = Training.empty(count, settings)
         self.alive, self.pruned, self.lost = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, bool)
         self.seconds, self.finished = np.zeros(count), np.zeros(count)
         self.started = np.full(count, np.inf)
@@ -131,8 +123,9 @@ class Generation:
     def _take_in(self, rows: list[int], result: Finished, snapshots: dict[int, Snapshot]) -> None:
         training = result.training
         columns = slice(self.epoch + 1 if self.epoch else 0, self.until + 1)
-        for name in (*CURVES, "effective_rate"):
-            getattr(self.training, name)[rows, :, columns] = getattr(training, name)[:, :, columns]
+        for name, curve in self.training.curves.items():
+            curve[rows, :, columns] = training.curves[name][:, :, columns]
+        self.training.effective_rate[rows, :, columns] = training.effective_rate[:, :, columns]
         self.training.epochs[rows] = training.epochs
         self.training.diverged_at[rows] = training.diverged_at
         self.alive[rows] = training.diverged_at < 0

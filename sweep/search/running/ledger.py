@@ -147,6 +147,5 @@ def _attributes(record: Record) -> Mapping[str, Any]:
     """What is told besides the objective: numbers, which the dashboard makes columns; none that is not finite."""
     found: dict[str, Any] = {"epochs": record.epochs, "seconds": record.seconds, "diverged_at": record.diverged_at}
     if record.curves is not None:
-        found["validation_error"] = float(record.curves.mean("validation_error")[-1])
-        found["train_loss"] = float(record.curves.mean("train_loss")[-1])
+        found |= record.curves.ends()
     return {name: value for name, value in found.items() if value is not None and np.isfinite(value)}

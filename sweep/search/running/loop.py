@@ -268,7 +268,7 @@ class StudyLoop:
         """Judge those of a generation that are at a rung, all at once."""
         rung = generation.epoch
         judged = np.flatnonzero(generation.alive & [is_judged(move, rung) for move in generation.first_moves])
-        curve = getattr(generation.training, self.spec.study.objective)[judged].mean(axis=1)
+        curve = generation.training.curves[self.spec.study.objective][judged].mean(axis=1)
         values = self.ledger.shown(curve)[:, rung]
         pruned = judged[~self.judge.survivors(rung, values)]
         generation.prune(pruned)

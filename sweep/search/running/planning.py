@@ -119,16 +119,19 @@ def _asking_seconds(spec: Spec, history: int) -> float:
     """The parent's time for one trial when `history` trials are finished: a generation is asked and told in memory."""
     size = spec.study.generation or 1
     ledger = _in_memory(spec, Balanced)
-    epochs = spec.network.epochs
-    flat = np.ones((1, epochs + 1))
     for number in range(-(-history // size) * size):
-        _tell(ledger, ledger.ask(number, number // size), Curves(flat, flat, flat * (number % 7), flat))
+        _tell(ledger, ledger.ask(number, number // size), _flat(spec, number % 7))
     first = len(ledger.trials())
     ledger.sampler = ledger.study.sampler = sampler_of(spec)
     started = time.perf_counter()
     for number in range(first, first + size):
-        _tell(ledger, ledger.ask(number, first // size), Curves(flat, flat, flat, flat))
+        _tell(ledger, ledger.ask(number, first // size), _flat(spec, 1))
     return (time.perf_counter() - started) / size
+
+
+def _flat(spec: Spec, value: float) -> Curves:
+    """Curves that do not move."""
+    return Curves({name: np.full((1, spec.network.epochs + 1), float(value)) for name in spec.settings().curves})
 
 
 def _tell(ledger: Ledger, asked: Asked, curves: Curves) -> None:
@@ -136,7 +139,7 @@ def _tell(ledger: Ledger, asked: Asked, curves: Curves) -> None:
     ledger.tell(
         asked,
         Record(
-            asked.number, "complete", asked.arm, asked.configuration, 0, 0, float(curves.validation_loss[0, -1]),
-            epochs=curves.train_loss.shape[1] - 1, curves=curves,
+            asked.number, "complete", asked.arm, asked.configuration, 0, 0, curves.ends()[ledger.objective],
+            epochs=curves.shape[1] - 1, curves=curves,
         ),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,13 +21,11 @@ RATE_GENERATIONS = 8  # over which the speed of a run is measured
 class Curves:
     """One trial's curves, arrays of shape ``(replicates, epochs + 1)``; epoch 0 is before training.
 
-    `effective_rate` has one axis more, for `sweep.learning.training.loop.QUANTILES`; None if it was not recorded.
+    `named` are those of a `Training`, by their names. `effective_rate` has one axis more, for
+    `sweep.learning.training.loop.QUANTILES`; None if it was not recorded.
     """
 
-    learning_rate: Array
-    train_loss: Array
-    validation_loss: Array
-    validation_error: Array
+    named: Mapping[str, Array]
     effective_rate: Array | None = None
 
     @classmethod
@@ -34,17 +33,22 @@ class Curves:
         """The curves of one trial of a population, as far as it was trained."""
         ran = slice(0, int(training.epochs[place]) + 1)
         effective = training.effective_rate[place][:, ran]
-        curves = {name: getattr(training, name)[place][:, ran] for name in CURVES}
-        return cls(effective_rate=effective if effective.size else None, **curves)
+        curves = {name: values[place][:, ran] for name, values in training.curves.items()}
+        return cls(curves, effective if effective.size else None)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Replicates, and epochs with the one before training."""
+        replicates, epochs = next(iter(self.named.values())).shape
+        return replicates, epochs
 
     def mean(self, name: str) -> Array:
         """One of the curves by name, mean over the replicates, shape ``(epochs + 1,)``."""
-        curve: Array = getattr(self, name)
-        return np.asarray(curve.mean(axis=0))
+        return np.asarray(self.named[name].mean(axis=0))
 
-
-# Their names: in the table, and in a `Training`.
-CURVES = ("learning_rate", "train_loss", "validation_loss", "validation_error")
+    def ends(self) -> dict[str, float]:
+        """Loss and metrics after the last epoch, mean over replicates, by the curves' names."""
+        return {name: float(self.mean(name)[-1]) for name in self.named if name != "learning_rate"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from sweep.errors import unknown
 from sweep.learning.data.datasets import DATASETS
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, never_learns
+from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION
 from sweep.search.choosing import optuna_samplers
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS
@@ -29,7 +30,8 @@ class StudySection(Section):
     """``[study]``: the question, how long to search, and what is to be small.
 
     A trial is judged on so many `splits` of the data, by `replicates` trainings on each. With `defaults` the first
-    trials are the default configurations of the arms.
+    trials are the default configurations of the arms. The `objective` is the curve of a metric on the validation part;
+    more `metrics` than that, loss and error can be measured beside it.
     """
 
     name: str = ""
@@ -40,7 +42,8 @@ class StudySection(Section):
     sampler: str = ""
     pruner: str = ""
     generation: Annotated[int, Field(ge=1, le=LARGEST_PROPOSED)] | None = None
-    objective: Literal["validation_loss", "validation_error"] = "validation_loss"
+    objective: str = VALIDATION + LOSS
+    metrics: list[str] = Field(default_factory=list)
     at: Literal["last", "best"] = "last"
     splits: Annotated[int, Field(ge=1, le=1000)] | None = None
     replicates: Count = 1
@@ -48,6 +51,22 @@ class StudySection(Section):
     effective_rates: bool = False
     storage: str = ""
     start: list[dict[str, Any]] = Field(default_factory=list)
+
+    @field_validator("objective")
+    @classmethod
+    def _objective_is_the_curve_of_a_metric(cls, objective: str) -> str:
+        curves = [VALIDATION + name for name in METRICS]
+        if objective not in curves:
+            raise ValueError(unknown("objective", objective, curves))
+        return objective
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_are_known(cls, metrics: list[str]) -> list[str]:
+        for name in metrics:
+            if name not in METRICS:
+                raise ValueError(unknown("metric", name, METRICS))
+        return metrics
 
     @field_validator("name")
     @classmethod

@@ -17,6 +17,7 @@ from sweep.errors import UsageError
 from sweep.learning.configuration import LEARNING_RATE
 from sweep.learning.data.splits import DataSource, named
 from sweep.learning.hyper import Search
+from sweep.learning.network.metrics import METRICS, measured, metric_of
 from sweep.learning.training.loop import Settings
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS, Planned
@@ -102,8 +103,21 @@ class Spec(Section):
         n = self.network
         return Settings(
             tuple(n.hidden), n.activation, n.initial_weights, n.dtype, n.epochs, n.batch_size, self.study.replicates,
-            self.study.effective_rates, self.splits,
+            self.study.effective_rates, self.splits, self.metrics,
         )  # fmt: skip
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured: loss and error, what the study is judged by, and what else it asks for."""
+        return measured([metric_of(self.study.objective), *self.study.metrics])
+
+    def check_metrics(self, task: str) -> None:
+        """Raise `UsageError` if one of the metrics is none for the task that the data have."""
+        wrong = [name for name in self.metrics if task not in METRICS[name].measures]
+        if wrong:
+            key = "objective" if metric_of(self.study.objective) == wrong[0] else "metrics"
+            fit = ", ".join(name for name, metric in METRICS.items() if task in metric.measures)
+            raise UsageError(f"study.{key}: {wrong[0]!r} is none for {task}, and the targets are one: use one of {fit}")
 
     @property
     def splits(self) -> int:

@@ -15,7 +15,7 @@ from sweep.learning.hyper import Array
 from sweep.learning.network.functions import LOSSES
 from sweep.learning.network.stacked import Architecture, StackedNetwork
 from tests import reference
-from tests.learning.bits import ClassesFirst, both_executors, every_dtype
+from tests.learning.bits import ClassesFirst, both_executors, evaluated, every_dtype
 
 ONES = np.ones(9)
 
@@ -36,9 +36,7 @@ def one_hot(right: Array, classes: int, dtype: str = "float64") -> Array:
 def errors_of(compiled: bool, outputs: Array, right: Array) -> list[list[bool]]:
     """Whether each sample of each row is counted as wrong."""
     with np.errstate(invalid="ignore"):
-        _, errors = ClassesFirst(LOSSES["cross_entropy"](compiled)).evaluate(
-            outputs.copy(), one_hot(right, len(outputs)), ONES
-        )
+        errors = ClassesFirst(LOSSES["cross_entropy"](compiled)).errors(outputs, one_hot(right, len(outputs)))
     assert errors.shape == outputs.shape[1:]
     return [[bool(error) for error in row] for row in errors]
 
@@ -57,9 +55,8 @@ def test_loss_and_gradient_are_the_oracles(compiled: bool, drawn: tuple[Array, A
         one_hot(right, len(outputs)),
         outputs.copy(),
     )
-    evaluated, _ = loss.evaluate(outputs.copy(), targets, ONES)
     losses = loss.train(gradient, targets)
-    np.testing.assert_array_equal(losses, evaluated)
+    np.testing.assert_array_equal(losses, loss.evaluate(outputs, targets))
     assert losses.shape == (rows, samples)
     for k, i in np.ndindex(rows, samples):
         z, target = outputs[:, k, i], targets[:, k % targets.shape[1], i]
@@ -90,9 +87,8 @@ def test_huge_outputs_neither_overflow_nor_lose_their_loss(compiled: bool, dtype
 def test_one_class_has_no_loss_no_gradient_and_no_error(compiled: bool, dtype: str) -> None:
     outputs, targets = np.array([[[-1e30, 0.0, 7.0]]], dtype), np.ones((1, 1, 3), dtype)
     loss = ClassesFirst(LOSSES["cross_entropy"](compiled))
-    losses, errors = loss.evaluate(outputs.copy(), targets, ONES)
-    assert not losses.any()
-    assert not errors.any()
+    assert not loss.evaluate(outputs, targets).any()
+    assert not loss.errors(outputs, targets).any()
     assert not loss.train(outputs, targets).any()
     assert not outputs.any()
 
@@ -156,5 +152,5 @@ def test_a_tie_in_one_row_is_counted_the_same_beside_a_row_of_nan(compiled: bool
     for rows in ([flat], [flat, ill]):
         network = StackedNetwork(made_of, np.concatenate(rows), compiled=compiled)
         with np.errstate(invalid="ignore"):
-            errors.append(network.evaluate(inputs, targets, ONES[:2])[1][0].tolist())
+            errors.append(evaluated(network, inputs, targets, ONES[:2])[1][0].tolist())
     assert errors == [[True], [True]]

@@ -15,7 +15,7 @@ from sweep.learning.network.stacked import Architecture, StackedNetwork
 from sweep.learning.seeds import stream
 from sweep.learning.training.machine import steady
 from tests import reference
-from tests.learning.bits import assert_same_bits, both_executors
+from tests.learning.bits import assert_same_bits, both_executors, evaluated
 
 INPUTS, OUTPUTS, SAMPLES, TRIALS = 3, 3, 7, 2
 
@@ -131,7 +131,7 @@ def walked(case: Case, steps: int) -> Case:
         network.loss_and_gradient(case.inputs, case.targets)
         network.parameters[:] -= 0.1 * network.gradient
         network.loss_and_gradient(case.inputs[:, one].copy(), case.targets[:, :, one].copy())
-        network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS))
+        evaluated(network, case.inputs, case.targets, np.ones(OUTPUTS))
     return case
 
 
@@ -196,8 +196,8 @@ def everything(network: StackedNetwork, inputs: Array, targets: Array) -> list[A
     with steady():
         outputs = np.moveaxis(network.outputs(inputs), 1, 0)
         losses = network.loss_and_gradient(inputs, targets)
-        evaluated = network.evaluate(inputs, targets, np.full(len(targets), 0.7, inputs.dtype))
-    return [outputs, losses, network.gradient, *evaluated]
+        measured = evaluated(network, inputs, targets, np.full(len(targets), 0.7, inputs.dtype))
+    return [outputs, losses, network.gradient, *measured]
 
 
 def assert_same_alone(network: StackedNetwork, minibatch: Minibatch) -> None:
@@ -235,13 +235,13 @@ def test_a_lone_row_computes_the_same_where_products_and_sums_may_take_another_p
 @every_loss
 def test_evaluation_gives_the_losses_of_training(loss: str) -> None:
     case = Case(architecture(loss, "relu", (4,)), 1)
-    losses, _ = case.network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS))
+    losses, _ = evaluated(case.network, case.inputs, case.targets, np.ones(OUTPUTS))
     np.testing.assert_array_equal(losses, case.network.loss_and_gradient(case.inputs, case.targets))
 
 
 def test_a_class_is_wrong_when_another_output_is_larger() -> None:
     case = Case(architecture("cross_entropy", "relu", (4,)), 1)
-    _, errors = case.network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS))
+    _, errors = evaluated(case.network, case.inputs, case.targets, np.ones(OUTPUTS))
     outputs = case.network.outputs(case.inputs)
     for row in range(TRIALS):
         for i in range(SAMPLES):
@@ -256,7 +256,7 @@ def test_the_error_of_numbers_is_what_r_squared_leaves() -> None:
 
     case = Case(architecture("squared_error", "relu", (4,)), 1)
     wanted = case.targets[:, 0].T
-    _, errors = case.network.evaluate(case.inputs, case.targets, wanted.var(axis=0))
+    _, errors = evaluated(case.network, case.inputs, case.targets, wanted.var(axis=0))
     outputs = case.network.outputs(case.inputs)
     for row in range(TRIALS):
         # two ways to sum the same numbers
@@ -270,7 +270,7 @@ def test_a_perfect_network_has_no_error(loss: str) -> None:
     network = StackedNetwork(made_of, np.vstack([np.eye(OUTPUTS), np.zeros(OUTPUTS)]).reshape(1, -1))
     targets = targets_of(loss, np.random.default_rng(0), (OUTPUTS, 1, SAMPLES))
     inputs = np.concatenate([targets[:, 0].T, np.ones((SAMPLES, 1))], axis=1)[None]
-    assert not network.evaluate(inputs, targets, np.ones(OUTPUTS))[1].any()
+    assert not evaluated(network, inputs, targets, np.ones(OUTPUTS))[1].any()
 
 
 def test_cross_entropy_of_huge_outputs_neither_overflows_nor_loses_its_loss() -> None:
@@ -286,8 +286,8 @@ def test_cross_entropy_of_huge_outputs_neither_overflows_nor_loses_its_loss() ->
 def test_precision_is_kept_from_end_to_end(activation: str, loss: str, dtype: str) -> None:
     case = Case(architecture(loss, activation, (4,), dtype), 2)
     losses = case.network.loss_and_gradient(case.inputs, case.targets)
-    evaluated, _ = case.network.evaluate(case.inputs, case.targets, np.ones(OUTPUTS, dtype))
-    results = losses, evaluated, case.network.gradient, case.network.outputs(case.inputs)
+    measured, _ = evaluated(case.network, case.inputs, case.targets, np.ones(OUTPUTS, dtype))
+    results = losses, measured, case.network.gradient, case.network.outputs(case.inputs)
     assert {array.dtype for array in results} == {np.dtype(dtype)}
 
 

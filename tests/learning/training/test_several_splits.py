@@ -277,7 +277,7 @@ def test_each_training_is_evaluated_on_the_parts_of_its_own_split(name: str) -> 
     watcher = tester.Tester(data, settings, 15, at)
     training = train(mixed(15), data, settings, 4, watch=watcher.watch)
     tested = watcher.tested(training, "validation_loss")
-    assert tested.loss.shape == (15, 6)
+    assert tested.metrics["loss"].shape == (15, 6)
     ended = np.flatnonzero(training.diverged_at < 0).tolist()
     assert len(ended) > 6
     for trial in ended:
@@ -287,7 +287,7 @@ def test_each_training_is_evaluated_on_the_parts_of_its_own_split(name: str) -> 
             seen = training.validation_loss[trial, place, -1], training.validation_error[trial, place, -1]
             # sums of some dozen to a hundred float64 numbers
             assert seen == pytest.approx(loss_and_error(parameters, own, own.validation, settings), rel=1e-10)
-            opened = tested.loss[trial, place], tested.error[trial, place]
+            opened = tested.metrics["loss"][trial, place], tested.metrics["error"][trial, place]
             assert opened == pytest.approx(loss_and_error(parameters, own, own.test, settings), rel=1e-10)
 
 

@@ -76,11 +76,11 @@ def test_the_last_networks_have_on_the_test_part_what_a_plain_forward_pass_gives
     settings = Settings(hidden, activation, dtype=dtype, epochs=4, batch_size=16, replicates=2)
     population = mixed(15)
     training, found = opened(population, data, settings, "last")
-    assert found.loss.shape == found.error.shape == (15, 2)
+    assert found.metrics["loss"].shape == found.metrics["error"].shape == (15, 2)
     assert (training.diverged_at < 0).sum() > 8
     for trial, replicate in np.argwhere(training.diverged_at[:, None] + np.zeros(2) < 0):
         expected = loss_and_error(training.parameters[trial, replicate], data, data.test, settings)
-        reached = found.loss[trial, replicate], found.error[trial, replicate]
+        reached = [each[trial, replicate] for each in found.metrics.values()]
         # float32: 24 bits, some dozen terms a sum; a wrong sample more or less is possible only where two classes tie.
         assert reached == pytest.approx(expected, rel=close)
 
@@ -91,7 +91,7 @@ def test_what_diverged_has_no_number(at: At) -> None:
     soon, late = Configuration(1e30, Sgd()), Configuration(0.01, Sgd(), Piecewise(boundaries=(3.0,), factors=(1e30,)))
     training, found = opened([soon, Configuration(0.01, Sgd()), late], data, settings, at)
     assert training.diverged_at.tolist() == [1, -1, 4]
-    for number in (found.loss, found.error):
+    for number in (found.metrics["loss"], found.metrics["error"]):
         assert np.isnan(number[[0, 2]]).all()
         assert np.isfinite(number[1]).all()
 
@@ -119,7 +119,7 @@ def test_the_best_networks_are_those_of_the_epoch_that_validation_chose(name: st
         chosen.add(epoch)
         for replicate in range(2):
             expected = loss_and_error(kept[trial, epoch][replicate], data, data.test, settings)
-            assert (found.loss[trial, replicate], found.error[trial, replicate]) == pytest.approx(expected, rel=1e-9)
+            assert [each[trial, replicate] for each in found.metrics.values()] == pytest.approx(expected, rel=1e-9)
     assert len(chosen) > 2, "or this would compare less than it says"
 
 
@@ -132,10 +132,10 @@ def test_the_test_part_has_no_say_in_which_epoch_is_the_best() -> None:
     other_training, other = opened(population, worse, settings, "best")
     np.testing.assert_array_equal(training.validation_loss, other_training.validation_loss)
     np.testing.assert_array_equal(training.parameters, other_training.parameters)
-    assert not np.array_equal(found.loss, other.loss, equal_nan=True)
+    assert not np.array_equal(found.metrics["loss"], other.metrics["loss"], equal_nan=True)
     _, tempted = opened(population, replace(data, validation=data.test), settings, "best")
-    assert (found.loss >= tempted.loss).all()
-    assert (found.loss > tempted.loss).any()
+    assert (found.metrics["loss"] >= tempted.metrics["loss"]).all()
+    assert (found.metrics["loss"] > tempted.metrics["loss"]).any()
 
 
 def test_of_equally_good_epochs_the_first_is_the_best() -> None:
@@ -152,7 +152,7 @@ def test_of_equally_good_epochs_the_first_is_the_best() -> None:
     errors = training.validation_error[0, 0].tolist()
     assert errors.count(min(errors)) > 1
     expected = loss_and_error(kept[errors.index(min(errors))], data, data.test, settings)
-    assert (found.loss[0, 0], found.error[0, 0]) == pytest.approx(expected)
+    assert (found.metrics["loss"][0, 0], found.metrics["error"][0, 0]) == pytest.approx(expected)
 
 
 # -------------------------------------------------------------------------------------------------------- the sentence
@@ -174,8 +174,8 @@ def test_a_trial_is_tested_the_same_alone_and_in_company_and_to_be_tested_change
     np.testing.assert_array_equal(training.validation_loss, unwatched.validation_loss)
     for trial, configuration in enumerate(population):
         _, alone = opened([configuration], data, settings, at)
-        np.testing.assert_array_equal(alone.loss[0], found.loss[trial])
-        np.testing.assert_array_equal(alone.error[0], found.error[trial])
+        np.testing.assert_array_equal(alone.metrics["loss"][0], found.metrics["loss"][trial])
+        np.testing.assert_array_equal(alone.metrics["error"][0], found.metrics["error"][trial])
 
 
 def test_every_trial_has_its_own_number_where_optimizers_are_mixed_and_some_leave() -> None:
@@ -185,8 +185,8 @@ def test_every_trial_has_its_own_number_where_optimizers_are_mixed_and_some_leav
     assert len(set(training.diverged_at.tolist())) > 2
     order = np.random.default_rng(0).permutation(32)
     _, shuffled = opened([population[place] for place in order], data, settings, "best")
-    np.testing.assert_array_equal(shuffled.loss, found.loss[order])
-    assert len(set(found.loss[training.diverged_at < 0, 0].tolist())) == (training.diverged_at < 0).sum()
+    np.testing.assert_array_equal(shuffled.metrics["loss"], found.metrics["loss"][order])
+    assert len(set(found.metrics["loss"][training.diverged_at < 0, 0].tolist())) == (training.diverged_at < 0).sum()
 
 
 def test_nothing_of_the_test_part_is_looked_at_before_it_may_count() -> None:
@@ -196,7 +196,7 @@ def test_nothing_of_the_test_part_is_looked_at_before_it_may_count() -> None:
 
     def watch(epoch: int, population: Population) -> None:
         watcher.watch(epoch, population)
-        seen.append(bool(np.isfinite(watcher.loss).any()))
+        seen.append(bool(np.isfinite(watcher.metrics["loss"]).any()))
 
     train([Configuration(0.01, Adam())], data, settings, 0, watch=watch)
     assert seen == [False] * 4 + [True]

@@ -16,6 +16,7 @@ from sweep.learning.data.datasets import Task
 from sweep.learning.data.splits import Data, Part
 from sweep.learning.hyper import telling
 from sweep.learning.network.functions import ACTIVATIONS
+from sweep.learning.network.metrics import Measuring
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, Momentum, Sgd
@@ -27,6 +28,7 @@ from sweep.learning.training.machine import steady
 from sweep.learning.training.minibatches import EVALUATION_BLOCK, Samples
 from sweep.learning.training.population import Population
 from tests import reference
+from tests.learning.bits import evaluated
 from tests.learning.slowly import by_the_reference
 from tests.learning.strategies import busy, configurations, data_sets, mixed, small_data, trainings, variants
 
@@ -219,12 +221,12 @@ def test_many_samples_are_evaluated_block_by_block_and_summed_in_float64() -> No
     made_of = Settings((4,)).architecture(small_data("regression"))
     network = StackedNetwork(made_of, made_of.initial(stream(0, "weights", 0))[None])
     samples = Samples.of(small_data("regression", 700).train, "float32")
-    loss, error = samples.evaluate(network)
+    measured = samples.evaluate(network, Measuring("regression"))
     inputs, targets = samples.inputs[None], np.ascontiguousarray(samples.targets.T)[:, None]
     blocks = [slice(at, at + EVALUATION_BLOCK) for at in range(0, 700, EVALUATION_BLOCK)]
     assert len(blocks) > 1
-    each = [network.evaluate(inputs[:, b], targets[:, :, b].copy(), samples.variance) for b in blocks]
-    for mean, values in ((loss, [e[0] for e in each]), (error, [e[1] for e in each])):
+    each = [evaluated(network, inputs[:, b], targets[:, :, b].copy(), samples.variance) for b in blocks]
+    for mean, values in zip(measured.values(), zip(*each, strict=True), strict=True):
         # Exact but for the order of a float64 sum: a float32 sum would be off by 1e-8.
         assert mean.item() == pytest.approx(sum(float(v) for block in values for v in block[0]) / 700, rel=1e-13)
 

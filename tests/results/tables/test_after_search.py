@@ -43,8 +43,10 @@ def finalist(arm: Arm = SGD, number: int = 3, rate: float = 0.01) -> Finalist:
 def score(of: Finalist, replicate: int = 0, epochs: int = 2, **changed: Any) -> Score:
     """A score with numbers that tell who has them, and when."""
     first = 100.0 * of.number + 10 * replicate
-    curves = Curves(*(first + place + np.arange(epochs + 1.0)[None] / 10 for place in range(4)))
-    numbers = {"score": first + 5, "objective": first + 6, "test_loss": first + 7, "test_error": first + 8}
+    names = ("learning_rate", "train_loss", "validation_loss", "validation_error")
+    curves = Curves({name: first + place + np.arange(epochs + 1.0)[None] / 10 for place, name in enumerate(names)})
+    test = {"loss": first + 7, "error": first + 8}
+    numbers = {"score": first + 5, "objective": first + 6, "test": test}
     told: dict[str, Any] = {"seed": 1000 + replicate, "state": "complete", **numbers, "curves": curves} | changed
     return Score(of, replicate, **told)
 

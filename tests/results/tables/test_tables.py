@@ -18,12 +18,13 @@ from sweep.errors import SweepError, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers.rules import RMSProp, Sgd
 from sweep.learning.schedules.formulas import Constant, Exponential
-from sweep.results.tables.tables import CURVES, EXPORTS, TableName, Tables, export, read, trials_schema
+from sweep.results.tables.tables import EXPORTS, TableName, Tables, curves_schema, export, read, trials_schema
 from sweep.search.running.records import Curves, Record
 from sweep.search.space.space import Arm
 from tests.studies import everything, laws, tiny
 
 COLUMNS = tiny().space().columns()
+CURVES = ("learning_rate", "train_loss", "validation_loss", "validation_error")
 FIRST = ["number", "state", "objective", "optimizer", "schedule", "learning_rate"]
 LAST = [
     "validation_loss", "validation_error", "train_loss", "epochs", "diverged_at", "seed", "generation", "seconds",
@@ -34,7 +35,7 @@ LAST = [
 def curves_like(number: int, replicates: int = 2, epochs: int = 3) -> Curves:
     """Curves that are all different, and different for each trial."""
     values = np.random.default_rng(number).random((4, replicates, epochs + 1))
-    return Curves(*values)
+    return Curves(dict(zip(CURVES, values, strict=True)))
 
 
 def record_like(number: int, state: str = "complete", **changes: Any) -> Record:
@@ -81,7 +82,7 @@ def test_every_constant_of_every_arm_is_a_column() -> None:
 
 
 def test_the_types_are_those_of_the_schema_in_every_part(full: Tables) -> None:
-    for name, schema in (("trials", trials_schema(COLUMNS)), ("curves", CURVES)):
+    for name, schema in (("trials", trials_schema(COLUMNS)), ("curves", curves_schema(effective_rates=False))):
         parts = sorted((full.folder / f"{name}.parquet").iterdir())
         assert parts
         for part in parts:
@@ -135,13 +136,13 @@ def test_curves_have_one_row_a_trial_replicate_and_epoch_from_epoch_0(full: Tabl
     expected = [(n, r, e) for n in range(8) for r in range(2) for e in range(4)]
     assert list(zip(curves["number"], curves["replicate"], curves["epoch"], strict=True)) == expected
     for number, rows in curves.groupby("number"):
-        for name in ("learning_rate", "train_loss", "validation_loss", "validation_error"):
-            np.testing.assert_array_equal(rows[name], getattr(curves_like(int(number)), name).ravel())
+        for name in CURVES:
+            np.testing.assert_array_equal(rows[name], curves_like(int(number)).named[name].ravel())
 
 
 def test_curves_may_be_infinite_or_not_a_number(tables: Tables) -> None:
     values = np.array([[0.5, np.inf, np.nan, -np.inf]])
-    tables.record(0, [record_like(0, "diverged", curves=Curves(values, values, values, values))])
+    tables.record(0, [record_like(0, "diverged", curves=Curves(dict.fromkeys(CURVES, values)))])
     np.testing.assert_array_equal(read(tables.folder, "curves")["train_loss"], values[0])
 
 

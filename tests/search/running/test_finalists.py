@@ -59,8 +59,8 @@ def scored(
 
 def bits(score: Score) -> tuple[Any, ...]:
     """Everything that a score says, exactly, but for whose it is."""
-    curves = [getattr(score.curves, name).tobytes() for name in ("train_loss", "validation_loss", "learning_rate")]
-    numbers = score.score, score.objective, score.test_loss, score.test_error
+    curves = [curve.tobytes() for curve in score.curves.named.values()]
+    numbers = score.score, score.objective, *score.test.values()
     return score.replicate, score.seed, score.state, *numbers, *curves
 
 
@@ -132,13 +132,13 @@ def test_who_has_the_same_configuration_has_the_same_score_and_who_has_not_has_n
     for scores in scored(study(), dict.fromkeys(range(3), twins)).values():
         assert bits(scores[0]) == bits(scores[1]) == bits(scores[-1])
         assert len({bits(score) for score in scores}) == 5
-        before = {score.curves.validation_loss[0, 0] for score in scores}
+        before = {score.curves.named["validation_loss"][0, 0] for score in scores}
         assert len(before) == 1, "weights and split are shared"
 
 
 def test_replicates_differ() -> None:
     found = scored(study(), dict.fromkeys(range(3), finalists()[:1]))
-    assert len({scores[0].curves.validation_loss[0, 0] for scores in found.values()}) == 3
+    assert len({scores[0].curves.named["validation_loss"][0, 0] for scores in found.values()}) == 3
     assert len({scores[0].score for scores in found.values()}) == 3
 
 
@@ -181,11 +181,11 @@ def test_a_score_is_what_a_training_with_that_seed_has_on_the_test_part(name: st
         for score in scores:
             training = train_plainly([score.finalist.configuration], data, settings, seed)
             expected = loss_and_error(training.parameters[0, 0], data, data.test, settings)
-            assert (score.test_loss, score.test_error) == pytest.approx(expected, rel=1e-10)
-            assert score.score == (score.test_loss if objective == "validation_loss" else score.test_error)
+            assert (score.test["loss"], score.test["error"]) == pytest.approx(expected, rel=1e-10)
+            assert score.score == (score.test["loss"] if objective == "validation_loss" else score.test["error"])
             assert score.objective == getattr(training, objective)[0, 0, -1]
             assert (score.seed, score.state) == (seed, "complete")
-            np.testing.assert_array_equal(score.curves.validation_loss, training.validation_loss[0])
+            np.testing.assert_array_equal(score.curves.named["validation_loss"], training.validation_loss[0])
 
 
 @pytest.mark.parametrize("objective", ["validation_loss", "validation_error"])
@@ -198,12 +198,12 @@ def test_at_its_best_means_the_epoch_that_the_fresh_validation_part_chooses(obje
     for replicate, scores in scored(spec, dict.fromkeys(range(3), finalists(population))).items():
         data, seed = data_of(spec, replicate), fresh_seed(spec, replicate)
         for score in scores:
-            curve = getattr(score.curves, objective)[0].tolist()
+            curve = score.curves.named[objective][0].tolist()
             epoch = curve.index(min(curve))
             chosen.add(epoch)
             assert score.objective == curve[epoch]
             ended = train_plainly([score.finalist.configuration], data, settings, seed, until=epoch).parameters[0, 0]
-            assert (score.test_loss, score.test_error) == pytest.approx(
+            assert (score.test["loss"], score.test["error"]) == pytest.approx(
                 loss_and_error(ended, data, data.test, settings)
             )
     assert len(chosen) > 2, "or this would compare less than it says"
@@ -218,10 +218,10 @@ def test_a_diverged_finalist_has_a_bad_and_finite_score_and_no_number_of_the_tes
     for scores in scored(study(), dict.fromkeys(range(3), finalists(ill))).values():
         soon, well, late = scores
         assert [score.state for score in scores] == ["diverged", "complete", "diverged"]
-        start = max(1.0, soon.curves.validation_loss[0, 0])
+        start = max(1.0, soon.curves.named["validation_loss"][0, 0])
         assert soon.score == soon.objective == pytest.approx((1 + (WORST - 1) * 2 / 3) * start)
         assert late.score == late.objective == pytest.approx(start)
-        assert all(x is None for score in (soon, late) for x in (score.test_loss, score.test_error))
+        assert soon.test == late.test == {}
         assert well.score < late.score < soon.score <= WORST * start
 
 
@@ -232,7 +232,7 @@ def test_without_a_test_part_the_fresh_validation_part_judges(objective: str) ->
         data, settings = data_of(spec, replicate), spec.settings()
         assert len(data.test) == 0
         for score in scores:
-            assert score.test_loss is score.test_error is None
+            assert score.test == {}
             assert score.score == score.objective
             training = train_plainly([score.finalist.configuration], data, settings, fresh_seed(spec, replicate))
             expected = loss_and_error(training.parameters[0, 0], data, data.validation, settings)
@@ -360,6 +360,6 @@ def test_only_finalists_see_what_stands_in_the_test_part(monkeypatch: pytest.Mon
         one, other = getattr(before.training, field.name), getattr(after.training, field.name)
         np.testing.assert_array_equal(one, other, err_msg=field.name)
     for score, spoiled in zip(judged, now, strict=True):
-        assert np.isnan([spoiled.score, spoiled.test_loss]).all()  # type: ignore[arg-type]
-        np.testing.assert_array_equal(score.curves.validation_loss, spoiled.curves.validation_loss)
+        assert np.isnan([spoiled.score, spoiled.test["loss"]]).all()
+        np.testing.assert_array_equal(score.curves.named["validation_loss"], spoiled.curves.named["validation_loss"])
         assert score.objective == spoiled.objective
