@@ -5,9 +5,10 @@ from __future__ import annotations
 from sweep.learning.baselines import LINEAR, SAME
 from sweep.learning.network.metrics import ERROR, METRICS, metric_of
 from sweep.results.answer import Answer
+from sweep.results.numbers import number, spread
 from sweep.results.recommendation import BEST_DEFAULT, OWN_DEFAULT, Recommendation
 from sweep.results.statistics.verdicts import Interval
-from sweep.results.wording import constants, number, plain, spread
+from sweep.results.wording import constants, plain
 from sweep.search.space.space import parameters_of
 
 

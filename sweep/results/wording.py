@@ -14,65 +14,16 @@ import pandas as pd
 from sweep.learning.configuration import Configuration, dotted
 from sweep.learning.hyper import telling
 from sweep.results.answer import LEADER, Answer
+from sweep.results.numbers import NOTHING, interval, missing, number, p_value, spread
 from sweep.results.statistics import summaries
 from sweep.results.statistics.verdicts import LEVEL, MOST_SEEDS, Interval, Verdict
 from sweep.search.running.loop import total_trials
 
-NOTHING = "-"
 STATES = ("complete", "diverged", "pruned", "failed", "running")
 WORDS = {
     LEADER: "the leader", "better": "the leader is better", "equivalent": "equivalent", "undecided": "undecided",
     "worse": "the leader is worse",
 }  # fmt: skip
-
-
-# ------------------------------------------------------------------------------------------------------------- numbers
-
-
-def number(value: Any) -> str:
-    """A number as a person reads it, with four significant digits; a dash where there is none.
-
-    >>> number(0.08214), number(12000), number(None), number(float("nan"))
-    ('0.08214', '12000', '-', '-')
-    """
-    if missing(value):
-        return NOTHING
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.4g}"
-
-
-def missing(value: Any) -> bool:
-    """Whether a cell of a table has nothing in it."""
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
-def interval(mean: float, low: float, high: float, sign: bool = False) -> tuple[str, str]:
-    """A mean and its interval, with as many decimals as tell two digits of the interval's width.
-
-    >>> interval(0.082143, 0.079012, 0.085277)
-    ('0.0821', '0.0790 to 0.0853')
-    >>> interval(0.5, 0.5, 0.5, sign=True)
-    ('+0.5', '+0.5 to +0.5')
-    """
-    plus, width = "+" if sign else "", high - low
-    decimals = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else 99
-    form = f"{plus}.{max(0, decimals)}f" if decimals <= 7 else f"{plus}.4g"
-    texts = [f"{value:{form}}" for value in (mean, low, high)]
-    return texts[0], f"{texts[1]} to {texts[2]}"
-
-
-def spread(found: Interval, sign: bool = False) -> str:
-    """A mean with its interval in brackets."""
-    mean, ends = interval(found.mean, found.low, found.high, sign)
-    return f"{mean} ({ends})"
-
-
-def p_value(value: float) -> str:
-    """A p-value.
-
-    >>> p_value(0.0312), p_value(0.0002)
-    ('0.031', '< 0.001')
-    """
-    return "< 0.001" if value < 0.001 else f"{value:.2g}" if value >= 0.1 else f"{value:.3f}"
 
 
 # --------------------------------------------------------------------------------------------------- state and verdict
@@ -224,10 +175,10 @@ def tuning_table(answer: Answer) -> pd.DataFrame:
 def _median(median: float, low: float, high: float) -> str:
     """A median with its band, which may be open to one side."""
     if low > 0 and math.isfinite(high):
-        return f"{median:.4g} ({low:.4g} to {high:.4g})"
+        return spread(Interval(median, low, high))
     if math.isfinite(high):
-        return f"{median:.4g} (at most {high:.4g})"
-    return f"{median:.4g} (at least {low:.4g})" if low > 0 else f"{median:.4g} (any)"
+        return f"{number(median)} (at most {number(high)})"
+    return f"{number(median)} (at least {number(low)})" if low > 0 else f"{number(median)} (any)"
 
 
 def best_so_far(answer: Answer) -> pd.DataFrame:

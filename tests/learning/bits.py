@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sweep.learning.network import executors
 from sweep.learning.network.functions import Loss
 from sweep.learning.network.metrics import Measuring, Outcome
 from sweep.learning.network.stacked import StackedNetwork
+from sweep.learning.training.loop import Training
 
 needs_numba = pytest.mark.skipif(executors.numba is None, reason="numba cannot be imported")
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -45,6 +47,12 @@ def many_numbers(dtype: str, *shape: int, seed: int = 0) -> Array:
     numbers: Any = (random.normal(size=shape) * 10.0 ** random.uniform(-30, 30, shape)).astype(dtype)
     odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, limits.max, -limits.max, limits.tiny, 1.0, -1.0], dtype)
     return np.where(random.random(shape) < 0.2, random.choice(odd, shape), numbers)
+
+
+def arrays_of(training: Training) -> dict[str, Array]:
+    """Every array of a training by its name: its curves, and what else it holds."""
+    others = (field.name for field in dataclasses.fields(Training) if field.name not in ("curves", "paused"))
+    return {**training.curves, **{name: getattr(training, name) for name in others}}
 
 
 class ClassesFirst:

@@ -19,8 +19,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sweep.door.terminal.numbers import number
 from sweep.errors import DataError
+from sweep.results.numbers import number
 
 if TYPE_CHECKING:
     from sweep.door.api import Result

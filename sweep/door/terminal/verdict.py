@@ -13,23 +13,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sweep.door.terminal.numbers import number
 from sweep.results import sentences, wording
 from sweep.results.answer import Answer
-from sweep.results.statistics.verdicts import LEVEL, Interval, Verdict
+from sweep.results.numbers import interval, number, spread
+from sweep.results.statistics.verdicts import LEVEL, Verdict
 
 MOST_IMPORTANT = 4
 STYLES = {"better": "green", "equivalent": "cyan", "undecided": "yellow", "worse": "red"}
-
-
-def spread(found: Interval) -> str:
-    """A difference with its interval.
-
-    >>> spread(Interval(0.01234, -0.1, 0.5))
-    '+0.012 (-0.1..+0.5)'
-    """
-    mean, low, high = (f"{value:+.2g}" for value in (found.mean, found.low, found.high))
-    return f"{mean} ({low}..{high})"
 
 
 def recommended(answer: Answer) -> Iterator[RenderableType]:
@@ -90,14 +80,15 @@ def shown(answer: Answer) -> Iterator[RenderableType]:
     yield Padding(Text(basis, style="dim"), (0, 0, 0, 2))
     if answer.optimism is not None and answer.choice is not None:
         seen = verdict.scores[answer.choice.recommended].mean - answer.optimism.mean
-        said = f"The search has seen {number(seen)} of it: {score} is {spread(answer.optimism)} beside that."
+        said = f"The search has seen {number(seen)} of it: {score} is {spread(answer.optimism, sign=True)} beside that."
         yield Padding(Text(said), (0, 0, 0, 2))
 
 
 def worth(answer: Answer) -> Iterator[RenderableType]:
     """Which hyperparameters mattered most for being among the best tenth of the trials."""
     rows = answer.importance.head(MOST_IMPORTANT).to_dict("records")
-    said = [f"{row['name']} {row['importance']:.2f} ({row['low']:.2f}..{row['high']:.2f})" for row in rows]
+    shares = [(row["name"], *interval(row["importance"], row["low"], row["high"])) for row in rows]
+    said = [f"{name} {share} ({ends})" for name, share, ends in shares]
     if said:
         yield Text("\nWhat mattered for being among the best tenth (shares)", style="bold")
         yield Padding(Text(", ".join(said)), (0, 0, 0, 2))
@@ -110,7 +101,7 @@ def _table(answer: Answer, verdict: Verdict) -> Table:
     table.add_row(str(verdict.leader), number(verdict.scores[verdict.leader].mean), "", "")
     for each in verdict.against:
         word = Text(each.sentence(), style=STYLES[each.word])
-        table.add_row(str(each.arm), number(verdict.scores[each.arm].mean), spread(each.difference), word)
+        table.add_row(str(each.arm), number(verdict.scores[each.arm].mean), spread(each.difference, sign=True), word)
     return table
 
 

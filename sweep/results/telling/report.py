@@ -20,6 +20,7 @@ import sweep
 from sweep.errors import unwritable
 from sweep.results import sentences, wording
 from sweep.results.answer import Answer
+from sweep.results.numbers import number
 from sweep.results.plots import PLOTS, look, words
 from sweep.results.tables.files import replacing
 from sweep.results.telling import note
@@ -80,7 +81,7 @@ def drawn(name: str, figure: go.Figure) -> Drawn:
     if meta.get("note"):
         caption = f"{caption} {meta['note']}".strip()
     table = meta.get("table") or {"columns": [], "rows": []}
-    rows = [[cell if isinstance(cell, str) else wording.number(cell) for cell in row] for row in table["rows"]]
+    rows = [[cell if isinstance(cell, str) else number(cell) for cell in row] for row in table["rows"]]
     figure.update_layout(meta=None)
     return Drawn(name, title, caption, _script(figure.to_json(validate=False)), list(table["columns"]), rows)
 

@@ -17,6 +17,7 @@ from sweep.learning.schedules.formulas import Piecewise, Step
 from sweep.learning.seeds import stream
 from sweep.learning.training.loop import Script, Settings, Training, train
 from sweep.learning.training.population import Population
+from tests.learning.bits import arrays_of
 from tests.learning.slowly import by_the_reference
 from tests.learning.strategies import mixed, small_data, uses, variants
 
@@ -33,8 +34,8 @@ def script_for(data: Data, settings: Settings, samples: int, seed: int = 0) -> S
 
 
 def assert_same(one: Training, other: Training) -> None:
-    for field in dataclasses.fields(Training):
-        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
+    for name, values in arrays_of(one).items():
+        np.testing.assert_array_equal(values, arrays_of(other)[name], err_msg=name)
 
 
 # --------------------------------------------------------------------------------------------------------------- script

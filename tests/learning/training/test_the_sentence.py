@@ -21,6 +21,7 @@ from sweep.learning.schedules.formulas import SCHEDULES, Piecewise, Ramps
 from sweep.learning.training.loop import Settings, Training, train
 from sweep.learning.training.machine import steady
 from sweep.learning.training.population import Population
+from tests.learning.bits import arrays_of
 from tests.learning.strategies import (
     busy,
     configurations,
@@ -38,11 +39,8 @@ every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 def assert_rows_equal(one: Training, rows: Sequence[int], other: Training, others: Sequence[int]) -> None:
     """Every number of these trials is the same, bit for bit; NaN equals NaN."""
-    for field in dataclasses.fields(Training):
-        if field.name == "paused":
-            continue
-        left, right = getattr(one, field.name)[list(rows)], getattr(other, field.name)[list(others)]
-        np.testing.assert_array_equal(left, right, err_msg=field.name)
+    for name, values in arrays_of(one).items():
+        np.testing.assert_array_equal(values[list(rows)], arrays_of(other)[name][list(others)], err_msg=name)
 
 
 def assert_same_alone_and_in_any_order(

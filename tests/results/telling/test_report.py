@@ -15,7 +15,7 @@ import pytest
 from sweep.errors import SweepError
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
-from sweep.results import wording
+from sweep.results import numbers, wording
 from sweep.results.answer import Answer
 from sweep.results.plots import PLOTS, look
 from sweep.results.telling import note, report
@@ -101,10 +101,10 @@ def test_the_verdict_comes_first_with_what_it_rests_on(answer: Answer, page: Pag
     order = ["Verdict\n", verdict.sentence(), "Optimism", "Arms\n", "Figures\n", "Recipe\n"]
     places = [main.index(each) for each in order]
     assert places == sorted(places)
-    assert wording.spread(optimism, sign=True) in prose
+    assert numbers.spread(optimism, sign=True) in prose
     assert f"Opened for {answer.opened} configurations" in prose
     assert f"{verdict.seeds} fresh seeds" in prose
-    assert wording.number(verdict.delta) in prose
+    assert numbers.number(verdict.delta) in prose
     assert "Written 2026-05-01 12:00 UTC" in prose
 
 
@@ -112,8 +112,8 @@ def test_the_arms_have_their_known_values(answer: Answer, page: Page) -> None:
     cells = {text.strip().split(" ")[0] for text in page.texts["td"]}
     for row in answer.arms.to_dict("records"):
         assert row["arm"] in page.texts["th"]
-        assert wording.interval(row["score"], row["score_low"], row["score_high"])[0] in cells
-        assert wording.number(row["objective"]) in cells
+        assert numbers.interval(row["score"], row["score_low"], row["score_high"])[0] in cells
+        assert numbers.number(row["objective"]) in cells
         assert str(row["trials"]) in cells
 
 
@@ -122,7 +122,7 @@ def test_the_constants_the_study_and_the_recipe_are_there(answer: Answer, page: 
     assert row is not None
     trial = row["number"]
     constants = wording.constants(answer.spec.space().configuration(parameters_of(row.dropna().to_dict())))
-    assert wording.number(constants["learning_rate"]) == wording.number(row["learning_rate"]) in page.texts["dd"]
+    assert numbers.number(constants["learning_rate"]) == numbers.number(row["learning_rate"]) in page.texts["dd"]
     assert (answer.folder / "study.toml").read_text(encoding="utf-8").strip() in page.texts["pre"]
     assert "cores 2" in page.texts["dd"]
     assert any(text.startswith("python -m sweep rerun ") and text.endswith(f" {trial}") for text in page.texts["code"])

@@ -14,7 +14,6 @@ from sweep.learning.data.splits import Data, Part, prepare
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, Momentum, RMSProp, Sgd
 from sweep.learning.schedules.formulas import Exponential, Piecewise, Step
-from sweep.learning.training.loop import Training
 from sweep.learning.training.loop import train as train_plainly
 from sweep.search.running import workers
 from sweep.search.running.finalists import DEFAULT, Finalist, Score, fresh_seed, job, train
@@ -23,6 +22,7 @@ from sweep.search.running.workers import Finished, Job, Lost, Serial, open_pool
 from sweep.search.running.workers import run as run_job
 from sweep.search.space.space import Arm
 from sweep.search.study_file.spec import Spec
+from tests.learning.bits import arrays_of
 from tests.learning.training.test_tester import loss_and_error
 from tests.studies import tiny
 
@@ -356,9 +356,8 @@ def test_only_finalists_see_what_stands_in_the_test_part(monkeypatch: pytest.Mon
     monkeypatch.setattr(workers, "prepare", lambda *which: spoilt(prepare(*which)))
     after, now = workers.run(searched), scored(spec, {0: finalists()})[0]
     assert before.test is after.test is None
-    for field in dataclasses.fields(Training):
-        one, other = getattr(before.training, field.name), getattr(after.training, field.name)
-        np.testing.assert_array_equal(one, other, err_msg=field.name)
+    for name, values in arrays_of(before.training).items():
+        np.testing.assert_array_equal(values, arrays_of(after.training)[name], err_msg=name)
     for score, spoiled in zip(judged, now, strict=True):
         assert np.isnan([spoiled.score, spoiled.test["loss"]]).all()
         np.testing.assert_array_equal(score.curves.named["validation_loss"], spoiled.curves.named["validation_loss"])
