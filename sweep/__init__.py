@@ -61,12 +61,14 @@ _HOMES = {
 _MODULES = {"optimizers": "sweep.learning.optimizers.rules", "schedules": "sweep.learning.schedules.formulas"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(_MODULES[name])
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'sweep' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name for one that is found here
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(_MODULES[name])
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'sweep' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
