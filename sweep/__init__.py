@@ -23,7 +23,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweep.door.api import Result, load, run, train
+    from sweep.door.api import run, train
+    from sweep.door.result import Result, load
     from sweep.errors import SweepError
     from sweep.learning.configuration import Configuration
     from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
@@ -51,10 +52,10 @@ _HOMES = {
     "Configuration": "sweep.learning.configuration",
     "NetworkClassifier": "sweep.learning.estimators",
     "NetworkRegressor": "sweep.learning.estimators",
-    "Result": "sweep.door.api",
+    "Result": "sweep.door.result",
     "SweepError": "sweep.errors",
     "convention": "sweep.parity.conventions",
-    "load": "sweep.door.api",
+    "load": "sweep.door.result",
     "run": "sweep.door.api",
     "train": "sweep.door.api",
 }

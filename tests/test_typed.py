@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent
 
 # Expression and what mypy reveals of it. pandas has no types of its own: see `test_a_table_is_a_data_frame_...`.
 REVEALED = {
-    'sweep.load("runs/quickstart")': "sweep.door.api.Result",
-    'sweep.run("quickstart", trials=3, workers=1)': "sweep.door.api.Result",
+    'sweep.load("runs/quickstart")': "sweep.door.result.Result",
+    'sweep.run("quickstart", trials=3, workers=1)': "sweep.door.result.Result",
     "result.spec.study.trials": "int",
     "result.verdict": "sweep.results.statistics.verdicts.Verdict | None",
     "result.recommendation": "sweep.results.recommendation.Recommendation | None",
@@ -110,6 +110,10 @@ def test_a_users_strict_mypy_knows_what_each_public_name_gives_and_what_is_wrong
 def test_every_public_name_is_among_them() -> None:
     shown = " ".join([*REVEALED, *REVEALED.values()])
     assert not [name for name in sweep.__all__ if not re.search(rf"\b{name}\b", shown)]
+
+
+def test_every_public_name_is_documented_with_an_example() -> None:
+    assert not [name for name in sweep.__all__ if ">>> " not in (getattr(sweep, name).__doc__ or "")]
 
 
 def test_a_table_is_a_data_frame_where_pandas_has_types(elsewhere: Elsewhere) -> None:

@@ -17,7 +17,7 @@ from sweep.errors import Interrupted
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sweep.door.api import Result
+    from sweep.door.result import Result
     from sweep.search.study_file.catalogue import Found
     from sweep.search.study_file.spec import Spec
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.results.tables import after_search
 from sweep.results.tables.after_search import JudgedName
 from tests.studies import content

@@ -23,7 +23,7 @@ from sweep.door.terminal.numbers import number
 from sweep.errors import DataError
 
 if TYPE_CHECKING:
-    from sweep.door.api import Result
+    from sweep.door.result import Result
     from sweep.parity.lines import Lines
     from sweep.search.running.planning import Plan
     from sweep.search.running.records import Progress

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.door.terminal.verdict import data
 from sweep.learning.data.splits import Data, Part, prepare
 from sweep.learning.hyper import Array
@@ -142,7 +142,7 @@ def test_a_run_that_is_killed_while_it_records_finalists_goes_on_to_the_same_tab
         return replacing(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sweep.door.finishing.WRITE_EVERY", 0.0)
+        patch.setattr("sweep.door.running.finishing.WRITE_EVERY", 0.0)
         patch.setattr("sweep.results.tables.after_search.replacing", deadly)
         with pytest.raises(Killed):
             run(study(), tmp_path)

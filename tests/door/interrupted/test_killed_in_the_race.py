@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.door.retraining import fit
 from sweep.learning.data.splits import prepare
 from sweep.results.tables import after_search
@@ -143,7 +143,7 @@ def test_killed_while_it_writes_it_goes_on_to_the_same_tables(
         return replacing(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sweep.door.finishing.WRITE_EVERY", 0.0)
+        patch.setattr("sweep.door.running.finishing.WRITE_EVERY", 0.0)
         patch.setattr("sweep.results.tables.after_search.replacing", deadly)
         with pytest.raises(Killed):
             run(racing(), tmp_path)

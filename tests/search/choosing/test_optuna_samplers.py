@@ -13,7 +13,7 @@ import pytest
 from optuna.storages._cached_storage import _CachedStorage
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.errors import UsageError
 from sweep.search.choosing import optuna_samplers
 from tests.search.choosing.test_samplers import assert_legal

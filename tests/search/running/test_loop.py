@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers.rules import Sgd
 from sweep.search.running.records import RATE_GENERATIONS, Progress, Record

@@ -20,7 +20,7 @@ import pytest
 from optuna.trial import TrialState
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.learning.configuration import Configuration
 from sweep.learning.training.loop import train
 from sweep.search.running import children, workers

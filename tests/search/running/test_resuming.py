@@ -18,8 +18,9 @@ from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.door.run_folder import RunFolder
+from sweep.door.studies import resolve
 from sweep.learning.data.splits import prepare
 from sweep.results.tables.tables import Tables
 from sweep.search.choosing.samplers import SAMPLERS
@@ -233,7 +234,7 @@ class Lazy:
 
 
 def run_lazily(folder: RunFolder, sampler: str, stopping: Callable[[], bool]) -> StudyLoop:
-    spec = sweep.door.api.resolve(study(sampler))
+    spec = resolve(study(sampler))
     fingerprint = prepare(spec.source(), spec.study.seed).fingerprint
     with folder.locked():
         folder.write(spec)

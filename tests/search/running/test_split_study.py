@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.learning.data.splits import prepare
 from sweep.learning.training.loop import train
 from sweep.search.space.defaults import first_trials
