@@ -171,7 +171,6 @@ class StudyLoop:
                 self.progress.count(self._known(trial))
             else:
                 unfinished.setdefault(trial.number // self.size, []).append(trial)
-        self.progress.done_before = self.progress.done
         if self.judge.rungs:
             self._remember([trial for trial in trials if trial.number // self.size not in unfinished])
             for number in unfinished:  # whoever is judged is judged in company, but not in that of a killer
