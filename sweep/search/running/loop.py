@@ -25,9 +25,9 @@ from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import prepare
 from sweep.learning.training.loop import Pause
-from sweep.search.choosing.optuna_samplers import Stock
+from sweep.search.choosing.chooser import Chooser
 from sweep.search.choosing.pruners import PRUNERS, Judge, first_move, is_judged
-from sweep.search.choosing.samplers import IN_FLIGHT, Balanced, Joint, sampler
+from sweep.search.choosing.samplers import IN_FLIGHT, Balanced, sampler
 from sweep.search.running.generation import Generation
 from sweep.search.running.ledger import WORST, Ledger, reported
 from sweep.search.running.records import Curves, Progress, Record
@@ -51,12 +51,12 @@ def total_trials(spec: Spec) -> int:
     return _total(spec, sampler_of(spec))
 
 
-def _total(spec: Spec, chooses: Joint | Stock) -> int:
-    most = chooses.most() if isinstance(chooses, Joint) else None
+def _total(spec: Spec, chooses: Chooser) -> int:
+    most = chooses.most()
     return spec.study.trials if most is None else min(spec.study.trials, most)
 
 
-def sampler_of(spec: Spec) -> Joint | Stock:
+def sampler_of(spec: Spec) -> Chooser:
     """Who proposes the trials of a study."""
     assert spec.study.generation is not None, "a Spec is completed when it is read"
     if spec.study.mode == "compare":
