@@ -23,7 +23,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweep.door.api import Result, load, run, train
+    from sweep.door.api import run, train
+    from sweep.door.result import Result, load
     from sweep.errors import SweepError
     from sweep.learning.configuration import Configuration
     from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
@@ -51,22 +52,24 @@ _HOMES = {
     "Configuration": "sweep.learning.configuration",
     "NetworkClassifier": "sweep.learning.estimators",
     "NetworkRegressor": "sweep.learning.estimators",
-    "Result": "sweep.door.api",
+    "Result": "sweep.door.result",
     "SweepError": "sweep.errors",
     "convention": "sweep.parity.conventions",
-    "load": "sweep.door.api",
+    "load": "sweep.door.result",
     "run": "sweep.door.api",
     "train": "sweep.door.api",
 }
 _MODULES = {"optimizers": "sweep.learning.optimizers.rules", "schedules": "sweep.learning.schedules.formulas"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(_MODULES[name])
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'sweep' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name for one that is found here
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(_MODULES[name])
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'sweep' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -19,7 +19,15 @@ from difflib import get_close_matches
 
 
 class SweepError(Exception):
-    """Root of every error that `sweep` raises on purpose."""
+    """Root of every error that `sweep` raises on purpose.
+
+    >>> import sweep
+    >>> try:
+    ...     sweep.load("runs/none")
+    ... except sweep.SweepError as error:
+    ...     print(error.exit_code, error)
+    2 runs/none: no run here: start one with: python -m sweep run none
+    """
 
     exit_code = 3
 

@@ -16,7 +16,7 @@ import psutil
 import tomli_w
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from tests.terminal import command, environment
 
 PATIENCE = 120.0  # seconds until a test gives up waiting; everything here takes a few on an idle machine

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.learning.hyper import FLAG, Choices, Domain, Fixed, Range, Search, hyperparameters
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES

@@ -95,11 +95,10 @@ def run(
     """Run a study, or go on with it: what an earlier run has finished counts."""
     from sweep.door import foreground
 
-    options = {
-        "trials": trials, "workers": workers, "seed": seed, "backend": backend, "scheduler": scheduler,
-        "storage": storage, "sampler": sampler, "pruner": pruner, "start_from": start_from, "timeout": timeout,
-        "fresh": fresh, "runs": runs,
-    }  # fmt: skip
+    options = foreground.Options(
+        trials=trials, workers=workers, seed=seed, backend=backend, scheduler=scheduler, storage=storage,
+        sampler=sampler, pruner=pruner, start_from=start_from, timeout=timeout, fresh=fresh, runs=runs,
+    )  # fmt: skip
     if dry_run:
         _dry_run(foreground.planned(study, options, _err()), workers, as_json)
         return

@@ -135,6 +135,7 @@ def steer(spec: Spec, configuration: Configuration, ask: Callable[[str], str], s
 
     say(HELP)
     data = prepare(spec.source(), spec.study.seed)
+    spec.check_metrics(data.task)
     memory_needed.check(spec, data)
     chosen = Configuration(configuration.learning_rate, configuration.optimizer, ByHand())
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sweep.door.api import Result, configuration_of
+from sweep.door.result import Result, configuration_of
 from sweep.errors import CheckFailed, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import prepare, split_off_test

@@ -150,7 +150,13 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
 
 
 class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
-    """A multilayer perceptron for numbers, one or several targets."""
+    """A multilayer perceptron for numbers, one or several targets.
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> bool(NetworkRegressor(hidden=(), epochs=20, seed=1).fit(X, y).score(X, y) > 0.4)
+    True
+    """
 
     _task: Task = "regression"
 

@@ -105,7 +105,12 @@ class Convention:
 
 
 def convention(name: str) -> Convention:
-    """Find a convention by name: tensorflow1, keras1, tf_keras, keras3, torch, optax or sklearn."""
+    """Find a convention by name: tensorflow1, keras1, tf_keras, keras3, torch, optax or sklearn.
+
+    >>> rmsprop = convention("keras3").optimizer("rmsprop", decay=0.99)
+    >>> rmsprop.epsilon, rmsprop.initial_cache
+    (1e-07, 0.0)
+    """
     if name not in CONVENTIONS:
         raise UsageError(unknown("convention", name, CONVENTIONS))
     return CONVENTIONS[name]

@@ -143,7 +143,7 @@ class Answer:
     @cached_property
     def choice(self) -> Choice | None:
         """Who represents each arm, who leads and who is recommended; None: the finalists have not been trained."""
-        found = self.paired("objective", "diverged")
+        found = self._paired("objective", "diverged")
         if not found or len(next(iter(found.values()))) < 2:
             return None
         by_name = {(each.arm, each.kind): each for each in self.finalists}
@@ -159,12 +159,17 @@ class Answer:
     @cached_property
     def scores(self) -> dict[Arm, Array]:
         """The paired scores of the arms' representatives, each of shape ``(seeds,)``; empty unless all are there."""
-        found = self.paired("score")
+        found = self.paired
         if self.choice is None or len(next(iter(found.values()), ())) < 2:
             return {}
         return {arm: found[arm, self.choice.representatives[arm]][:, 0] for arm in self.leading}
 
-    def paired(self, *columns: str) -> dict[Who, Array]:
+    @cached_property
+    def paired(self) -> dict[Who, Array]:
+        """The scores of all finalists, each of shape ``(seeds, 1)``, for the seeds with which all are finite."""
+        return self._paired("score")
+
+    def _paired(self, *columns: str) -> dict[Who, Array]:
         """Columns of all finalists, each of shape ``(seeds, columns)``, for the seeds with which all are finite."""
         rows = self.judged.assign(diverged=(self.judged["state"] == "diverged").astype(float))
         own = {
@@ -242,7 +247,7 @@ class Answer:
     @cached_property
     def gains(self) -> dict[Arm, Interval]:
         """What tuning has gained: the score of each arm's default configuration less that of its tuned one."""
-        found = self.paired("score")
+        found = self.paired
         arms = [arm for arm in self.leading if (arm, "tuned") in found and len(found[arm, "tuned"]) > 1]
         return {arm: interval((found[arm, "default"] - found[arm, "tuned"])[:, 0]) for arm in arms}
 

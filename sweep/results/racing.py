@@ -8,7 +8,7 @@ of trials, and who is left after a round from the table ``race.parquet``, which 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -132,13 +132,12 @@ class Racing:
 
     @cached_property
     def _state(self) -> tuple[list[Finalist], dict[int, list[Finalist]]]:
-        alive, known = self.candidates, self._known
+        alive = self.candidates
         finalists, rounds = self.most_finalists, len(self.spec.race.rounds)
         if len(alive) <= finalists and all(count <= 1 for count in self._counts(alive).values()):
             return alive, {}  # all run in the last round
         for number, splits in enumerate(self.splits, start=1):
-            missing = {s: [each for each in alive if s not in known.get(whose(each), {})] for s in range(splits)}
-            missing = {split: those for split, those in missing.items() if those}
+            missing = self._without(alive, splits)
             if missing:
                 return alive, missing
             risk = self.risk(alive, splits)
@@ -170,6 +169,15 @@ class Racing:
             found.setdefault((optimizer, schedule, number), {})[split] = score, diverged
         return found
 
+    def _of(self, each: Finalist) -> Mapping[int, tuple[float, bool]]:
+        """One's scores so far, by split."""
+        return self._known.get(whose(each), {})
+
+    def _without(self, those: Sequence[Finalist], splits: int) -> dict[int, list[Finalist]]:
+        """Who has not run on which of the first splits; those on which all have run are left out."""
+        found = {split: [each for each in those if split not in self._of(each)] for split in range(splits)}
+        return {split: each for split, each in found.items() if each}
+
     @cached_property
     def _neighbours(self) -> dict[tuple[str, str, int], float]:
         """The share of each candidate's neighbours that diverged in the search."""
@@ -187,7 +195,7 @@ class Racing:
 
     def both(self, those: Sequence[Finalist], splits: int) -> tuple[Array, Array]:
         """Their scores on the first splits, and whether they diverged, of shape ``(candidates, splits)``."""
-        found = np.array([[self._known[whose(each)][split] for split in range(splits)] for each in those])
+        found = np.array([[self._of(each)[split] for split in range(splits)] for each in those])
         found = found.reshape(len(those), splits, 2)
         return found[..., 0], found[..., 1].astype(bool)
 
@@ -197,9 +205,8 @@ class Racing:
 
     def common(self, those: Sequence[Finalist]) -> int:
         """How many of the splits all of them have run on."""
-        known = self._known
-        splits = range(self.splits[-1] if self.splits else 0)
-        return next((s for s in splits if any(s not in known.get(whose(each), {}) for each in those)), len(splits))
+        splits = self.splits[-1] if self.splits else 0
+        return min(self._without(those, splits), default=splits)
 
     @cached_property
     def leading(self) -> dict[Arm, Finalist | None]:
@@ -220,9 +227,8 @@ class Racing:
         for each in self.left:
             if each in own:
                 return each
-        known = self._known
         if not self.begun:
             return own[0]
-        longest = max(len(known.get(whose(each), {})) for each in own)
-        those = [each for each in own if len(known.get(whose(each), {})) == longest]
+        longest = max(len(self._of(each)) for each in own)
+        those = [each for each in own if len(self._of(each)) == longest]
         return those[int(np.argmin(self.risk(those, longest)))] if longest else own[0]

@@ -75,7 +75,7 @@ class Recommendation:
     def of(cls, answer: Answer, choice: Choice, known: pd.DataFrame) -> Recommendation:
         """Work it out from the finalists and from what is `known` of scikit-learn's models."""
         who = choice.recommended, choice.kind
-        scores = answer.paired("score")
+        scores = answer.paired
         beside = {}
         others = {OWN_DEFAULT: choice.recommended, BEST_DEFAULT: choice.best_default}
         for name, arm in others.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from tests.door.finalists import study
 from tests.studies import run
 

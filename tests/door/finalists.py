@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.results.tables import after_search
 from sweep.results.tables.after_search import JudgedName
-from tests.studies import content
+from sweep.results.tables.files import replacing
+from tests.killing import Killed, killing
+from tests.studies import content, run
 
 BOTH: tuple[JudgedName, JudgedName] = ("finalists", "finalist_curves")
 SEEDS = 6
@@ -28,3 +33,12 @@ def tables(result: Result) -> list[pd.DataFrame]:
 def assert_same_finalists(one: Result, other: Result) -> None:
     for own, others in zip(tables(one), tables(other), strict=True):
         pd.testing.assert_frame_equal(own, others, check_exact=True)
+
+
+def run_until_killed(monkeypatch: pytest.MonkeyPatch, study: Mapping[str, Any], runs: Path, call: int) -> None:
+    """Run a study that writes every score at once, until it is killed when it is about to write for the n-th time."""
+    with monkeypatch.context() as patch:
+        patch.setattr("sweep.door.running.finishing.WRITE_EVERY", 0.0)
+        patch.setattr("sweep.results.tables.after_search.replacing", killing(replacing, call))
+        with pytest.raises(Killed):
+            run(study, runs)

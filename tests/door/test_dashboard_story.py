@@ -11,7 +11,7 @@ import pytest
 from optuna_dashboard import get_note, save_note
 
 import sweep
-from sweep.door.finishing import HEADING, Story
+from sweep.door.running.finishing import HEADING, Story
 from sweep.search.running.records import Progress
 from sweep.search.storage.storage import open_for_writing
 from tests.browser import browser

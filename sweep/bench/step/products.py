@@ -25,10 +25,6 @@ class Product:
     right: Array
     result: Array
 
-    def multiply_adds(self) -> int:
-        """How many multiplications (and additions) it makes."""
-        return int(self.result.size) * int(self.left.shape[-1])
-
 
 Layout = Callable[[Sequence[int], int, int], list[Product]]
 

@@ -23,7 +23,7 @@ from sweep.errors import DataError
 from sweep.results.numbers import number
 
 if TYPE_CHECKING:
-    from sweep.door.api import Result
+    from sweep.door.result import Result
     from sweep.parity.lines import Lines
     from sweep.search.running.planning import Plan
     from sweep.search.running.records import Progress

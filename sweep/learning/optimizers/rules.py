@@ -7,6 +7,11 @@ the lowest mean log loss over ten data sets of 178 to 6,000 samples, 3 to 40 epo
 cosine (`python -m tests.benchmarks.rates`): one rate for all leaves plain gradient descent far behind. To add an
 optimizer: write one class here and put it in `OPTIMIZERS`. Nothing else.
 
+>>> OPTIMIZERS["momentum"](momentum=0.5) == Momentum(momentum=0.5)
+True
+>>> RMSProp(decay=0.999, initial_cache=1.0).epsilon
+1e-08
+
 Sources: Polyak 1964 (momentum); Nesterov 1983 in the form of Sutskever et al. 2013, eq. 7; Duchi, Hazan and Singer
 2011, fig. 1 (AdaGrad, diagonal); Hinton, Srivastava and Swersky 2012, lecture 6e (RMSProp); Graves 2013, eq. 38 to 45
 (centered RMSProp); Kingma and Ba 2015, algorithm 1 (Adam); Loshchilov and Hutter 2019 (decoupled weight decay).

@@ -3,6 +3,9 @@
 `Plateau`, which watches a loss, and `Join`, which puts schedules one after the other, have files of their own. The
 libraries' schedules are these with other words and units (steps); `sweep.parity` translates. To add a schedule:
 write one class here and put it in `SCHEDULES`. Nothing else.
+
+>>> Cosine(duration=30.0, warmup=5.0).factor([0.0, 2.5, 5.0, 30.0]).tolist()
+[0.0, 0.5, 1.0, 0.0]
 """
 
 from __future__ import annotations

@@ -19,8 +19,9 @@ from sweep.learning.schedules.formulas import (
     Polynomial,
     Step,
 )
+from sweep.parity.lines import differences
 from sweep.parity.lines.formulas import Dialect, formula
-from sweep.parity.lines.plain import Plain, ask_for_batch, plain
+from sweep.parity.lines.plain import Plain, plain
 from sweep.parity.lines.units import divides, doubles, in_steps, moments, whole
 from sweep.parity.lines.writing import Draft, Lines, call, cannot, number, product
 
@@ -100,38 +101,24 @@ def _strength(p: Plain) -> str | None:
 
 def _differences(p: Plain, draft: Draft) -> None:
     """What Keras does otherwise, and what of it these lines make up for."""
-    ask_for_batch(p, draft)
+    differences.batch(p, draft)
     if p.decoupled is False:
         draft.differs(
             "weight_decay_decoupled = false: Keras' optimizers have no weight decay in the gradient. Give the layers "
             f"kernel_regularizer=keras.regularizers.L2({_penalty(p)}){_and_biases(p)}: the same, but in the loss too."
         )
     if p.epsilon_inside is False and not p.is_adam:
-        draft.differs(
-            "epsilon_inside = false: Keras adds epsilon inside the root. Its epsilon here is the square: the divisors "
-            "are equal where the cache is 0, and nowhere more than 1.42 times apart."
-        )
+        differences.epsilon(draft, "Keras", "epsilon", inside=True)
     if p.before_correction is False:
-        draft.differs(
-            "epsilon_before_correction = false: Keras adds epsilon before the correction: the first steps are smaller."
-        )
+        differences.correction(draft, "Keras", before=True)
     if p.inside is False and p.kind != "adagrad":
-        draft.differs(
-            "rate_in_velocity = false: Keras multiplies by the rate on the way into the velocity: after each change of "
-            "the rate the next steps differ."
-        )
+        differences.rate(draft, "Keras", inside=True)
     if p.dampening and p.kind != "adagrad":
         draft.differs(
             "dampening: Keras has none. The rate is multiplied by 1 - dampening instead: the undampened first push "
             "(and Nesterov's look ahead) differ."
         )
-    if p.kind == "adagrad" and p.momentum:
-        draft.differs(
-            "momentum: Keras' Adagrad has no velocity: momentum, nesterov, dampening and rate_in_velocity are left "
-            "out. The rate is multiplied by (1 - dampening) / (1 - momentum), to keep the pace."
-        )
-    if p.kind == "rmsprop" and p.nesterov:
-        draft.differs("nesterov = true: Keras' RMSprop has plain momentum only.")
+    differences.velocity(p, draft, "Keras'")
     if p.bias_correction:
         _correction(p, draft)
 

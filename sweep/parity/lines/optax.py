@@ -17,8 +17,9 @@ from sweep.learning.schedules.formulas import (
     Polynomial,
     Step,
 )
+from sweep.parity.lines import differences
 from sweep.parity.lines.formulas import Dialect, formula
-from sweep.parity.lines.plain import Plain, ask_for_batch, plain
+from sweep.parity.lines.plain import Plain, plain
 from sweep.parity.lines.units import divides, in_steps, moments
 from sweep.parity.lines.writing import Draft, Lines, call, cannot, number, product
 
@@ -55,21 +56,16 @@ def _changing(p: Plain) -> bool:
 
 def _differences(p: Plain, draft: Draft) -> None:
     """What Optax does otherwise."""
-    ask_for_batch(p, draft)
+    differences.batch(p, draft)
     if p.kind == "adagrad" and p.epsilon_inside is False:
-        draft.differs(
-            "epsilon_inside = false: Optax' adagrad adds epsilon inside the root. Its eps here is the square: the "
-            "divisors are equal where the cache is 0, and nowhere more than 1.42 times apart."
-        )
+        differences.epsilon(draft, "Optax' adagrad", "eps", inside=True)
     if p.kind == "adagrad" and not (p.epsilon or p.initial_cache):
         draft.differs(
             "epsilon = 0 and initial_cache = 0: Optax leaves a parameter alone while its gradients are 0, where this "
             "divides 0 by 0."
         )
     if p.before_correction:
-        draft.differs(
-            "epsilon_before_correction = true: Optax adds epsilon after the correction: the first steps are larger."
-        )
+        differences.correction(draft, "Optax", before=False)
     if p.centered and p.bias_correction:
         draft.differs("bias_correction with centered: Optax corrects the mean gradient too.")
     if p.dampening and p.nesterov:

@@ -13,7 +13,7 @@ from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.schedules.formulas import SCHEDULES, Constant, Join, Plateau
-from sweep.parity.lines.writing import Draft, number
+from sweep.parity.lines.writing import number
 
 KINDS: dict[type[Optimizer], str] = {
     Sgd: "sgd", Momentum: "sgd", Nesterov: "sgd", AdaGrad: "adagrad", RMSProp: "rmsprop", Adam: "adam",
@@ -58,7 +58,7 @@ class Plain:
 
     @property
     def strength(self) -> str:
-        """The strength of the weight decay, as text; over the minibatch, see `ask_for_batch`."""
+        """The strength of the weight decay, as text; over the minibatch, see `differences.batch`."""
         return number(self.weight_decay) + (" / batch" if self.over_batch else "")
 
     @property
@@ -104,15 +104,6 @@ def plain(configuration: Configuration, steps: int) -> Plain | None:
         initial_cache=knob("initial_cache"), centered=bool(knob("centered")),
         bias_correction=bool(knob("bias_correction") and decay),
     )  # fmt: skip
-
-
-def ask_for_batch(p: Plain, draft: Draft) -> None:
-    """Leave a place for the size of the minibatches, where the weight decay is divided by it."""
-    if p.over_batch:
-        draft.write("batch = 1  # put the size of your minibatches here")
-        draft.differs(
-            "weight_decay_over_batch = true: set batch to the size of your minibatches: it is not known here."
-        )
 
 
 def flat(schedule: Schedule) -> bool:

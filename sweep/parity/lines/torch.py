@@ -17,8 +17,9 @@ from sweep.learning.schedules.formulas import (
     Polynomial,
     Step,
 )
+from sweep.parity.lines import differences
 from sweep.parity.lines.formulas import Dialect, formula
-from sweep.parity.lines.plain import Plain, ask_for_batch, plain
+from sweep.parity.lines.plain import Plain, plain
 from sweep.parity.lines.units import moments, whole
 from sweep.parity.lines.writing import Draft, Lines, call, cannot, number, product
 
@@ -95,31 +96,17 @@ def _epsilon(p: Plain) -> float:
 def _differences(p: Plain, draft: Draft) -> None:
     """What PyTorch does otherwise, and what of it these lines make up for."""
     if p.epsilon_inside:
-        draft.differs(
-            "epsilon_inside = true: PyTorch adds epsilon outside the root. Its eps here is the root of epsilon: the "
-            "divisors are equal where the cache is 0, and nowhere more than 1.42 times apart."
-        )
+        differences.epsilon(draft, "PyTorch", "eps", inside=False)
     if p.before_correction:
-        draft.differs(
-            "epsilon_before_correction = true: PyTorch adds epsilon after the correction: the first steps are larger."
-        )
+        differences.correction(draft, "PyTorch", before=False)
     if p.inside and p.kind != "adagrad":
-        draft.differs(
-            "rate_in_velocity = true: PyTorch multiplies by the rate outside the velocity: after each change of the "
-            "rate the next steps differ."
-        )
+        differences.rate(draft, "PyTorch", inside=False)
     if not _has_dampening(p) and p.kind != "adagrad":
         draft.differs(
             "dampening: PyTorch has it in SGD without Nesterov only. The rate here is multiplied by 1 - dampening "
             "instead: the undampened first push, and Nesterov's look ahead, differ."
         )
-    if p.kind == "adagrad" and p.momentum:
-        draft.differs(
-            "momentum: PyTorch's Adagrad has no velocity: momentum, nesterov, dampening and rate_in_velocity are left "
-            "out. The rate is multiplied by (1 - dampening) / (1 - momentum), to keep the pace."
-        )
-    if p.kind == "rmsprop" and p.nesterov:
-        draft.differs("nesterov = true: PyTorch's RMSprop has plain momentum only.")
+    differences.velocity(p, draft, "PyTorch's")
     if p.bias_correction and not p.is_adam:
         draft.differs("bias_correction = true: PyTorch's RMSprop has none; it is left out: the first steps are larger.")
 
@@ -127,7 +114,7 @@ def _differences(p: Plain, draft: Draft) -> None:
 def _groups(p: Plain, draft: Draft) -> tuple[str, str | None]:
     """The parameters, and the optimizer's own weight decay, if the decay is in the gradient or the optimizer AdamW."""
     own = not p.decoupled or p.is_adam
-    ask_for_batch(p, draft)
+    differences.batch(p, draft)
     if not (own and p.weight_decay):
         return "model.parameters()", None
     if p.biases:

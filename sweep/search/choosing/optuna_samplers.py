@@ -11,17 +11,19 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweep.errors import UsageError, unknown
 from sweep.learning.seeds import integer_seed
+from sweep.search.choosing.chooser import Chooser
 from sweep.search.space.space import Space
 
 PREFIX = "optuna:"
@@ -71,7 +73,7 @@ def check(name: str) -> None:
         optuna.logging.set_verbosity(before)
 
 
-class Stock(BaseSampler):
+class Stock(Chooser):
     """One of Optuna's samplers at work on a space.
 
     Parameters
@@ -95,6 +97,22 @@ class Stock(BaseSampler):
 
     def _for(self, trial: FrozenTrial, place: int = 0) -> BaseSampler:
         return _made(self.name, integer_seed(self.seed, "sampler", trial.number, place))
+
+    def parameters(self, study: Study, number: int) -> None:
+        """It is asked as Optuna asks it: for one parameter after the other, of a trial that is there."""
+        del study, number
+
+    def resumed(self, study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
+        """Ask for those that the trial has not got: the earlier run may have been killed between two of them."""
+        asked = Trial(study, trial._trial_id)
+        self.space.suggest(asked)
+        return asked.params
+
+    def told(
+        self, study: Study, storage: BaseStorage, trial_id: int, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Tell it."""
+        self.after_trial(study, storage.get_trial(trial_id), state, values)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Ask it."""

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from sweep.learning.hyper import Array
 from sweep.learning.seeds import integer_seed
+from sweep.search.choosing.chooser import Chooser
 from sweep.search.choosing.optuna_samplers import PREFIX, Stock
 from sweep.search.choosing.tpe import Proposer
 from sweep.search.space.combinations import grid
@@ -33,7 +34,7 @@ from sweep.search.space.space import Arm, Space
 IN_FLIGHT = 2  # generations: one trains, one waits; a generation is asked before the one before it is known
 
 
-class Joint(BaseSampler):
+class Joint(Chooser):
     """A sampler that chooses all parameters of a trial together: abstract. Subclasses give `parameters`.
 
     The relative search space is the union of all parameters; a trial takes those of its arm.
@@ -53,10 +54,6 @@ class Joint(BaseSampler):
         self.generation = generation
         self.union = space.distributions()
         self._fallback = RandomSampler(seed=seed)
-
-    def most(self) -> int | None:
-        """After how many trials there is nothing left to propose; None: never."""
-        return None
 
     @abstractmethod
     def parameters(self, study: Study, number: int) -> Mapping[str, Any]:
@@ -185,7 +182,7 @@ class Balanced(Random):
         return self.space.arms[number % len(self.space.arms)]
 
 
-def sampler(name: str, space: Space, seed: int, generation: int) -> Joint | Stock:
+def sampler(name: str, space: Space, seed: int, generation: int) -> Chooser:
     """A sampler by its name: one of `SAMPLERS`, or ``optuna:NAME``."""
     if name.startswith(PREFIX):
         return Stock(name, space, seed)

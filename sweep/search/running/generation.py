@@ -6,8 +6,7 @@ that are still there are dealt out to the workers anew, so that every worker has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -23,58 +22,63 @@ Submit = Callable[[Sequence[Configuration], Pause | None, int], Handle]
 Deal = Callable[[Sequence[Configuration]], list[list[int]]]
 
 
-@dataclass
 class Generation:
-    """A generation in training.
+    """A generation in training: all its trials are asked.
+
+    Parameters
+    ----------
+    number : int
+    trials : sequence of Asked
+        The index of a trial in it is its row in all matrices.
+    settings : Settings
+        How they are trained.
+    told : collection of int
+        Rows that an earlier run has told already: trained again so that the others can be judged beside them.
+    first_moves : sequence of float
+        When each trial's learning rate first moves, for the pruner; empty without one.
 
     Attributes
     ----------
-    number : int
-    trials : list of Asked
-        The index of a trial in it is its row in all matrices.
-    told : set of int
-        Rows that an earlier run has told already: trained again so that the others can be judged beside them.
     handed_over : bool
-        Whether jobs have been made of it.
+        Whether jobs have been made of it, and not all taken back.
     epoch : int
         Epochs that all of its jobs so far have trained.
+    until : int
+        The epoch to which its jobs train.
     alive : array of bool, shape (trials,)
         Those to be trained on.
     pruned, lost : array of bool, shape (trials,)
         Those that the pruner has stopped, and those whose jobs cost their workers' lives.
-    until : int
-        The epoch to which its jobs train.
+    training : Training
+        What the jobs have given.
     seconds, started, finished : array, shape (trials,)
-    first_moves : list of float
-        When each trial's learning rate first moves, for the pruner.
     records : dict
         Row to record, of those that have come to an end.
     """
 
-    number: int
-    trials: list[Asked]
-    told: set[int] = field(default_factory=set)
-    handed_over: bool = False
-    epoch: int = 0
-    until: int = 0
-    first_moves: list[float] = field(default_factory=list)
-    records: dict[int, Record] = field(default_factory=dict)
-    _jobs: list[tuple[list[int], Handle]] = field(default_factory=list)
-    _snapshots: dict[int, Snapshot] = field(default_factory=dict)
-    _start: tuple[Array, Array] | None = None
-
-    def begin(self, settings: Settings) -> None:
-        """Make room for what the training will give."""
-        count = len(self.trials)
-        self.training = Training.empty(count, settings)
+    def __init__(
+        self,
+        number: int,
+        trials: Sequence[Asked],
+        settings: Settings,
+        told: Collection[int] = (),
+        first_moves: Sequence[float] = (),
+    ) -> None:
+        self.number, self.trials, self.told, self.first_moves = number, trials, told, first_moves
+        self.handed_over, self.epoch, self.until = False, 0, 0
+        count = len(trials)
         self.alive, self.pruned, self.lost = np.ones(count, bool), np.zeros(count, bool), np.zeros(count, bool)
+        self.training = Training.empty(count, settings)
         self.seconds, self.finished = np.zeros(count), np.zeros(count)
         self.started = np.full(count, np.inf)
-        self.handed_over = True
+        self.records: dict[int, Record] = {}
+        self._jobs: list[tuple[list[int], Handle]] = []
+        self._snapshots: dict[int, Snapshot] = {}
+        self._start: tuple[Array, Array] | None = None
 
     def hand_over(self, submit: Submit, deal: Deal, until: int) -> None:
         """Make jobs that train those alive up to an epoch."""
-        self.until = until
+        self.handed_over, self.until = True, until
         rows = np.flatnonzero(self.alive).tolist()
         for share in deal([self.trials[row].configuration for row in rows]):
             self._submit(submit, [rows[place] for place in share])

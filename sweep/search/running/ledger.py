@@ -19,8 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
-from sweep.search.choosing.optuna_samplers import Stock
-from sweep.search.choosing.samplers import Joint
+from sweep.search.choosing.chooser import Chooser
 from sweep.search.choosing.tpe import ENQUEUED
 from sweep.search.running.records import Record
 from sweep.search.space.space import Arm
@@ -51,7 +50,7 @@ class Ledger:
     study : optuna.Study
     storage : BaseStorage
         The one that the study is in.
-    sampler : Joint or Stock
+    sampler : Chooser
         Who proposes.
     objective : str
         Which curve is reported.
@@ -65,7 +64,7 @@ class Ledger:
         self,
         study: optuna.Study,
         storage: BaseStorage,
-        sampler: Joint | Stock,
+        sampler: Chooser,
         objective: str,
         reports: Sequence[int],
         start: Sequence[Mapping[str, Any]] = (),
@@ -86,10 +85,11 @@ class Ledger:
         if number < len(self.start):
             chosen = dict(self.start[number])
             enqueued = {ENQUEUED: chosen}
-        elif isinstance(self.sampler, Stock):
-            return self._suggested(self.study.ask(), generation)
         else:
-            chosen = dict(self.sampler.parameters(self.study, number))
+            proposed = self.sampler.parameters(self.study, number)
+            if proposed is None:
+                return self._suggested(self.study.ask(), generation)
+            chosen = dict(proposed)
         entry = create_trial(
             state=TrialState.RUNNING,
             params=chosen,
@@ -98,20 +98,25 @@ class Ledger:
             system_attrs=enqueued,
         )
         trial_id = self.storage.create_new_trial(self._study_id, template_trial=entry)
-        return Asked(number, trial_id, Arm.of(chosen), self.sampler.space.configuration(chosen))
+        return self._asked(number, trial_id, chosen)
+
+    def _asked(self, number: int, trial_id: int, parameters: Mapping[str, Any]) -> Asked:
+        return Asked(number, trial_id, Arm.of(parameters), self.sampler.space.configuration(parameters))
 
     def _suggested(self, trial: Trial, generation: int) -> Asked:
-        """A trial whose parameters one of Optuna's samplers chooses, one by one."""
+        """A trial whose parameters the sampler chooses one by one."""
         trial.set_user_attr("generation", generation)
-        configuration = self.sampler.space.suggest(trial)
-        return Asked(trial.number, trial._trial_id, Arm.of(trial.params), configuration)
+        self.sampler.space.suggest(trial)
+        return self._asked(trial.number, trial._trial_id, trial.params)
 
     def again(self, trial: FrozenTrial, generation: int) -> Asked:
         """Take up a trial that an earlier run asked, or had begun to ask."""
-        if isinstance(self.sampler, Stock) and not trial.state.is_finished() and trial.number >= len(self.start):
-            return self._suggested(Trial(self.study, trial._trial_id), generation)
-        configuration = self.sampler.space.configuration(trial.params)
-        return Asked(trial.number, trial._trial_id, Arm.of(trial.params), configuration)
+        parameters: Mapping[str, Any] = trial.params
+        if not trial.state.is_finished() and trial.number >= len(self.start):
+            if "generation" not in trial.user_attrs:
+                self.storage.set_trial_user_attr(trial._trial_id, "generation", generation)
+            parameters = self.sampler.resumed(self.study, trial)
+        return self._asked(trial.number, trial._trial_id, parameters)
 
     def shown(self, mean: Array) -> Array:
         """The objective's curve as others see it, on its last axis.
@@ -131,8 +136,7 @@ class Ledger:
                 self.storage.set_trial_intermediate_value(asked.trial_id, epoch, shown[epoch])
         for name, value in _attributes(record).items():
             self.storage.set_trial_user_attr(asked.trial_id, name, value)
-        if isinstance(self.sampler, Stock):
-            self.sampler.after_trial(self.study, self.storage.get_trial(asked.trial_id), state, values)
+        self.sampler.told(self.study, self.storage, asked.trial_id, state, values)
         self.storage.set_trial_state_values(asked.trial_id, state, values)
 
 

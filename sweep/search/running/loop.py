@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,11 @@ from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import prepare
 from sweep.learning.training.loop import Pause
-from sweep.search.choosing.optuna_samplers import Stock
+from sweep.search.choosing.chooser import Chooser
 from sweep.search.choosing.pruners import PRUNERS, Judge, first_move, is_judged
-from sweep.search.choosing.samplers import IN_FLIGHT, Balanced, Joint, sampler
+from sweep.search.choosing.samplers import IN_FLIGHT, Balanced, sampler
 from sweep.search.running.generation import Generation
-from sweep.search.running.ledger import WORST, Ledger, reported
+from sweep.search.running.ledger import WORST, Asked, Ledger, reported
 from sweep.search.running.records import Curves, Progress, Record
 from sweep.search.running.workers import Handle, Job, Pool, shares
 from sweep.search.storage.storage import OpenStorage
@@ -51,12 +51,12 @@ def total_trials(spec: Spec) -> int:
     return _total(spec, sampler_of(spec))
 
 
-def _total(spec: Spec, chooses: Joint | Stock) -> int:
-    most = chooses.most() if isinstance(chooses, Joint) else None
+def _total(spec: Spec, chooses: Chooser) -> int:
+    most = chooses.most()
     return spec.study.trials if most is None else min(spec.study.trials, most)
 
 
-def sampler_of(spec: Spec) -> Joint | Stock:
+def sampler_of(spec: Spec) -> Chooser:
     """Who proposes the trials of a study."""
     assert spec.study.generation is not None, "a Spec is completed when it is read"
     if spec.study.mode == "compare":
@@ -137,9 +137,6 @@ class StudyLoop:
     def _run(self, deadline: float) -> None:
         in_flight = self._resume()
         asked = len(self.ledger.trials())
-        if in_flight and in_flight[-1].number == asked // self.size and asked < self.progress.total:
-            # Killed while it asked a generation: ask the rest before anything more becomes known.
-            asked = self._ask(in_flight[-1], asked)
         for generation in in_flight:
             self._begin(generation)
         self.hooks.notify(self.progress)
@@ -150,8 +147,9 @@ class StudyLoop:
             if stopping and not (in_flight and in_flight[0].handed_over):
                 break
             if len(in_flight) < IN_FLIGHT and asked < self.progress.total and not self.torn:
-                in_flight.append(Generation(asked // self.size, []))
-                asked = self._ask(in_flight[-1], asked)
+                trials = self._ask(asked)
+                in_flight.append(self._generation(asked // self.size, trials))
+                asked += len(trials)
                 self._begin(in_flight[-1], hand_over=not stopping)
             else:
                 self._advance(in_flight)
@@ -163,7 +161,10 @@ class StudyLoop:
                 return
 
     def _resume(self) -> deque[Generation]:
-        """Count what is finished; gather what was asked and not finished, generation by generation."""
+        """Count what is finished; gather what was asked and not finished, generation by generation.
+
+        If the run was killed while it asked a generation, the rest is asked before anything more becomes known.
+        """
         unfinished: dict[int, list[FrozenTrial]] = {}
         trials = self.ledger.trials()
         for trial in trials:
@@ -171,7 +172,6 @@ class StudyLoop:
                 self.progress.count(self._known(trial))
             else:
                 unfinished.setdefault(trial.number // self.size, []).append(trial)
-        self.progress.done_before = self.progress.done
         if self.judge.rungs:
             self._remember([trial for trial in trials if trial.number // self.size not in unfinished])
             for number in unfinished:  # whoever is judged is judged in company, but not in that of a killer
@@ -180,8 +180,15 @@ class StudyLoop:
         found: deque[Generation] = deque()
         for number, members in sorted(unfinished.items()):
             told = {row for row, trial in enumerate(members) if trial.state.is_finished()}
-            found.append(Generation(number, [self.ledger.again(trial, number) for trial in members], told))
+            asked = [self.ledger.again(trial, number) for trial in members]
+            if number == len(trials) // self.size:
+                asked += self._ask(len(trials))
+            found.append(self._generation(number, asked, told))
         return found
+
+    def _generation(self, number: int, trials: Sequence[Asked], told: Collection[int] = ()) -> Generation:
+        moves = [self._first_move(trial.configuration) for trial in trials] if self.judge.rungs else []
+        return Generation(number, trials, self.settings, told, moves)
 
     def _known(self, trial: FrozenTrial) -> Record:
         """A trial of an earlier run, as far as counting needs it."""
@@ -206,11 +213,11 @@ class StudyLoop:
     def _first_move(self, configuration: Configuration) -> float:
         return first_move(configuration.schedule, self.settings.epochs)
 
-    def _ask(self, generation: Generation, first: int) -> int:
-        """Ask for the trials of a generation from number `first` on; return the number of the next one."""
-        end = min((generation.number + 1) * self.size, self.progress.total)
-        generation.trials += [self.ledger.ask(number, generation.number) for number in range(first, end)]
-        return end
+    def _ask(self, first: int) -> list[Asked]:
+        """Ask for trial `first` and those after it in its generation, as far as the total goes."""
+        generation = first // self.size
+        end = min((generation + 1) * self.size, self.progress.total)
+        return [self.ledger.ask(number, generation) for number in range(first, end)]
 
     def _begin(self, generation: Generation, *, hand_over: bool = True) -> None:
         """Record the generation as running and hand its jobs to the workers (or leave them to the next run)."""
@@ -222,9 +229,6 @@ class StudyLoop:
         self.hooks.record(generation.number, records)
         self.storage.commit()
         if hand_over:
-            generation.begin(self.settings)
-            if self.judge.rungs:
-                generation.first_moves = [self._first_move(trial.configuration) for trial in generation.trials]
             self._hand_over(generation)
 
     def _hand_over(self, generation: Generation) -> None:

@@ -58,6 +58,7 @@ def make(spec: Spec, workers: int) -> Plan:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data = prepare(spec.source(), spec.study.seed, spec.splits)
     settings, trials = spec.settings(), total_trials(spec)
+    spec.check_metrics(data.task)
     memory_needed.check(spec, data)
     configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
     share = shares(configurations, workers, settings.trainings, settings.population(data))[0]

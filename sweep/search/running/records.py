@@ -77,7 +77,7 @@ class Record:
 
 @dataclass
 class Progress:
-    """How far a run is; given to whoever wants to show it. `done_before` counts what earlier runs have finished.
+    """How far a run is, what earlier runs have finished included; given to whoever wants to show it.
 
     `to_judge` counts the trainings of a `stage` (a round of the race, or the finalists) that are needed when all trials
     are done, `judged` those there are.
@@ -90,7 +90,6 @@ class Progress:
     failed: int = 0
     best: float | None = None
     best_arm: str = ""
-    done_before: int = 0
     judged: int = 0
     to_judge: int = 0
     stage: str = ""

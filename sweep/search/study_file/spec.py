@@ -190,11 +190,6 @@ def read(path: Path) -> Spec:
     return complete(_content(path), path)
 
 
-def read_all(path: Path) -> list[Spec]:
-    """Read a study file: one study, or all of its variants."""
-    return list(read_variants(path).values())
-
-
 def read_variants(path: Path) -> dict[str, Spec]:
     """Read a study file: its studies by the names of its variants; one that has none is called nothing."""
     return complete_variants(_content(path), path)

@@ -13,8 +13,8 @@ import pytest
 import tomli_w
 
 import sweep
-from sweep.door import finishing
-from sweep.door.api import Result
+from sweep.door.result import Result
+from sweep.door.running import finishing
 from sweep.door.terminal.verdict import data, importance, tuning
 from sweep.results import sentences
 from sweep.results.tables import after_search

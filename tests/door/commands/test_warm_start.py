@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import tomli_w
 
-from sweep.door.api import Result, configuration_of, load
+from sweep.door.result import Result, configuration_of, load
 from sweep.door.warm_start import MOST, started
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration

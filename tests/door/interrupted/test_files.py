@@ -21,7 +21,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from tests.processes import parts, result_in, running, until, write_study
 from tests.studies import assert_same_results, content
 from tests.terminal import Outcome, sweep

@@ -12,16 +12,15 @@ import pandas as pd
 import pytest
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.door.terminal.verdict import data
 from sweep.learning.data.splits import Data, Part, prepare
 from sweep.learning.hyper import Array
-from sweep.results.tables.files import replacing
 from sweep.search.running import workers
 from sweep.search.running.finalists import fresh_seed
 from sweep.search.running.records import Progress
 from sweep.search.running.workers import Finished, Job, Lost, Serial
-from tests.door.finalists import SEEDS, assert_same_finalists, study, tables
+from tests.door.finalists import SEEDS, assert_same_finalists, run_until_killed, study, tables
 from tests.studies import assert_same_results, run, settled
 
 # ----------------------------------------------------------------------------------------------------- a run to its end
@@ -111,10 +110,6 @@ def test_a_study_of_diverged_trials_alone_judges_nobody_and_says_why(tmp_path: P
 # ---------------------------------------------------------------------------------------------------------- interrupted
 
 
-class Killed(BaseException):
-    """As SIGKILL would: nobody catches it."""
-
-
 @pytest.mark.parametrize("replicates", [0, 1, 3, 5])
 def test_interrupted_judging_goes_on_to_the_same_tables(undisturbed: Result, tmp_path: Path, replicates: int) -> None:
     progress: list[Progress] = []
@@ -133,19 +128,7 @@ def test_a_run_that_is_killed_while_it_records_finalists_goes_on_to_the_same_tab
     undisturbed: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
     """Also between the two tables: curves without scores are not there twice."""
-    calls: list[str] = []
-
-    def deadly(path: Path) -> Any:
-        calls.append(path.name)
-        if len(calls) == call:
-            raise Killed
-        return replacing(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("sweep.door.finishing.WRITE_EVERY", 0.0)
-        patch.setattr("sweep.results.tables.after_search.replacing", deadly)
-        with pytest.raises(Killed):
-            run(study(), tmp_path)
+    run_until_killed(monkeypatch, study(), tmp_path, call)
     assert_same_finalists(run(study(), tmp_path), undisturbed)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from tests.processes import Run, are_gone, parts, result_in, running, until, write_study
 from tests.studies import assert_same_results, content, settled
 

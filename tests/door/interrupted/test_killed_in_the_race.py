@@ -11,18 +11,17 @@ import pandas as pd
 import pytest
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.door.retraining import fit
 from sweep.learning.data.splits import prepare
 from sweep.results.tables import after_search
-from sweep.results.tables.files import replacing
 from sweep.results.telling import report
 from sweep.search.running.finalists import DEFAULT, fresh_seed
 from sweep.search.running.race import race_seed
 from sweep.search.running.records import Progress
 from sweep.search.running.workers import Job, Serial
 from sweep.search.space.defaults import default, default_parameters
-from tests.door.finalists import assert_same_finalists, tables
+from tests.door.finalists import assert_same_finalists, run_until_killed, tables
 from tests.studies import assert_same_results, content, run
 
 SPLITS = 3
@@ -126,27 +125,11 @@ def test_stopped_in_the_race_it_goes_on_to_the_same_tables(raced: Result, tmp_pa
     assert_same_runs(run(racing(), tmp_path), raced)
 
 
-class Killed(BaseException):
-    """As SIGKILL would: nobody catches it."""
-
-
 @pytest.mark.parametrize("call", range(1, 8))
 def test_killed_while_it_writes_it_goes_on_to_the_same_tables(
     raced: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
-    calls: list[str] = []
-
-    def deadly(path: Path) -> Any:
-        calls.append(path.name)
-        if len(calls) == call:
-            raise Killed
-        return replacing(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("sweep.door.finishing.WRITE_EVERY", 0.0)
-        patch.setattr("sweep.results.tables.after_search.replacing", deadly)
-        with pytest.raises(Killed):
-            run(racing(), tmp_path)
+    run_until_killed(monkeypatch, racing(), tmp_path, call)
     assert_same_runs(run(racing(), tmp_path), raced)
 
 

@@ -17,8 +17,8 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial
 
-from sweep.door.api import load
 from sweep.door.dashboard import application
+from sweep.door.result import load
 from tests.door.test_dashboard import fetch
 from tests.terminal import TINY, command, environment
 

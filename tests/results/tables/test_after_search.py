@@ -22,6 +22,7 @@ from sweep.results.tables.after_search import JudgedName, add, missing, read
 from sweep.search.running.finalists import DEFAULT, Finalist, Score
 from sweep.search.running.records import Curves
 from sweep.search.space.space import Arm
+from tests.killing import Killed, killing
 from tests.studies import laws
 
 COLUMNS = [
@@ -165,10 +166,6 @@ def test_whoever_adds_nothing_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-class Killed(BaseException):
-    """As SIGKILL would: nobody catches it."""
-
-
 @pytest.mark.parametrize("call", [1, 2])
 @pytest.mark.parametrize("after", [False, True])
 def test_who_is_killed_while_adding_leaves_whole_tables_and_the_next_one_completes_them(
@@ -182,7 +179,7 @@ def test_who_is_killed_while_adding_leaves_whole_tables_and_the_next_one_complet
         add(whole, scores)
     add(tmp_path, first)
     with monkeypatch.context() as patch:
-        patch.setattr(pq, "write_table", _killing(pq.write_table, call, after))
+        patch.setattr(pq, "write_table", killing(pq.write_table, call, after=after))
         with pytest.raises(Killed):
             add(tmp_path, second)
     assert len(read(tmp_path, "finalists")) == 3, "nobody has a score whose curves are not there"
@@ -192,20 +189,6 @@ def test_who_is_killed_while_adding_leaves_whole_tables_and_the_next_one_complet
     add(tmp_path, second)
     for name in BOTH:
         pd.testing.assert_frame_equal(read(tmp_path, name), read(whole, name))
-
-
-def _killing(write: Any, call: int, after: bool) -> Any:
-    calls = []
-
-    def killed(*arguments: Any) -> None:
-        calls.append(arguments)
-        if len(calls) == call and not after:
-            raise Killed
-        write(*arguments)
-        if len(calls) == call:
-            raise Killed
-
-    return killed
 
 
 def test_a_table_that_cannot_be_written_is_a_line_for_the_user(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 from optuna.storages._cached_storage import _CachedStorage
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.errors import UsageError
 from sweep.search.choosing import optuna_samplers
+from tests.killing import Killed
 from tests.search.choosing.test_samplers import assert_legal
 from tests.search.running.test_resuming import (
     MOMENTS,
-    Killed,
     assert_as_undisturbed,
     killed_at,
     run_until_killed,

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.errors import UsageError
 from sweep.learning.training.loop import Settings
 from sweep.search.choosing.pruners import PRUNERS

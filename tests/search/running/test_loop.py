@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers.rules import Sgd
 from sweep.search.running.records import RATE_GENERATIONS, Progress, Record
@@ -241,7 +241,7 @@ def test_progress_counts_what_an_earlier_run_has_done(tmp_path: Path) -> None:
     seen: list[Progress] = []
     run(study, tmp_path, notify=seen.append)
     (progress,) = seen
-    assert (progress.done, progress.done_before) == (5, 5)
+    assert progress.done == 5
     assert progress.diverged == (finished.trials["state"] == "diverged").sum() > 0
     assert progress.best == finished.best["objective"]
     assert progress.best_arm == "sgd x constant"
@@ -250,7 +250,7 @@ def test_progress_counts_what_an_earlier_run_has_done(tmp_path: Path) -> None:
 def test_the_speed_is_that_of_the_last_generations(monkeypatch: pytest.MonkeyPatch) -> None:
     hands = SimpleNamespace(now=100.0)
     monkeypatch.setattr("sweep.search.running.records.time", SimpleNamespace(monotonic=lambda: hands.now))
-    progress = Progress(total=1000, done=500, done_before=500)
+    progress = Progress(total=1000, done=500)
     assert progress.rate is None
     rates: list[float | None] = []
     for seconds in [50.0] + [2.0] * RATE_GENERATIONS + [4.0] * RATE_GENERATIONS:

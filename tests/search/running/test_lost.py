@@ -20,13 +20,14 @@ import pytest
 from optuna.trial import TrialState
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.learning.configuration import Configuration
 from sweep.learning.training.loop import train
 from sweep.search.running import children, workers
 from sweep.search.running.workers import TRIES, Finished, Job, Loky
+from tests.killing import Killed
 from tests.processes import are_gone, until
-from tests.search.running.test_resuming import Killed, killed_at, stop_when
+from tests.search.running.test_resuming import killed_at, stop_when
 from tests.studies import assert_same_results, content, run, settled
 
 DEADLY = 0.005  # in the studies here a training at a rate near this one kills its worker

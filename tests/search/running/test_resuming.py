@@ -18,8 +18,9 @@ from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 
 import sweep
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.door.run_folder import RunFolder
+from sweep.door.studies import resolve
 from sweep.learning.data.splits import prepare
 from sweep.results.tables.tables import Tables
 from sweep.search.choosing.samplers import SAMPLERS
@@ -30,12 +31,8 @@ from sweep.search.running.workers import Finished, Job, Serial
 from sweep.search.running.workers import run as train_job
 from sweep.search.storage.journal import GroupCommitBackend
 from sweep.search.storage.storage import open_for_writing
+from tests.killing import Killed, killing
 from tests.studies import assert_same_results, content, run
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing of the project catches it."""
-
 
 # What is run: the name of a sampler, and that of a pruner after a slash.
 SUBJECTS = [*SAMPLERS, "tpe/halving", "tpe/median"]
@@ -83,19 +80,7 @@ MOMENTS: dict[str, tuple[Any, str]] = {
 def killed_at(patch: pytest.MonkeyPatch, moment: str, call: int, *, after: bool) -> None:
     """Let the n-th call of a function kill the run, before or after it has done its work."""
     owner, name = MOMENTS[moment]
-    original, calls = getattr(owner, name), 0
-
-    def deadly(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call and not after:
-            raise Killed
-        value = original(*arguments, **keywords)
-        if calls == call:
-            raise Killed
-        return value
-
-    patch.setattr(owner, name, deadly)
+    patch.setattr(owner, name, killing(getattr(owner, name), call, after=after))
 
 
 def run_until_killed(monkeypatch: pytest.MonkeyPatch, runs: Path, sampler: str, moment: str, **when: Any) -> None:
@@ -233,7 +218,7 @@ class Lazy:
 
 
 def run_lazily(folder: RunFolder, sampler: str, stopping: Callable[[], bool]) -> StudyLoop:
-    spec = sweep.door.api.resolve(study(sampler))
+    spec = resolve(study(sampler))
     fingerprint = prepare(spec.source(), spec.study.seed).fingerprint
     with folder.locked():
         folder.write(spec)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.learning.data.splits import prepare
 from sweep.learning.training.loop import train
 from sweep.search.space.defaults import first_trials
+from tests.killing import Killed
 from tests.search.choosing import slow_pruners
-from tests.search.running.test_resuming import MOMENTS, Killed, killed_at, stop_when
+from tests.search.running.test_resuming import MOMENTS, killed_at, stop_when
 from tests.studies import assert_same_results, content, run
 
 SPLITS, REPLICATES, EPOCHS = 3, 2, 6

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.door import retraining
-from sweep.door.api import Result, configuration_of, load
+from sweep.door.result import Result, configuration_of, load
 from sweep.door.warm_start import started
 from sweep.errors import UsageError
 from sweep.learning.hyper import Fixed, Range

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sweep.door.api import Result
+from sweep.door.result import Result
 from sweep.errors import UsageError
 from sweep.search.storage.storage import open_for_reading, open_for_writing
 from tests import studies

@@ -20,7 +20,7 @@ from sweep.search.study_file.spec import (
     complete,
     generation_size,
     read,
-    read_all,
+    read_variants,
 )
 from tests.studies import content, everything, laws, searches, tiny
 
@@ -159,7 +159,7 @@ def test_a_study_that_says_everything_round_trips(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_study_is_legal_and_named_after_its_file(name: str) -> None:
-    for spec in read_all(shipped()[name]):
+    for spec in read_variants(shipped()[name]).values():
         assert spec.study.name.startswith(name)
         assert complete(spec.resolved(), HERE).space() == spec.space()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sweep.errors import UsageError
 from sweep.search.study_file import catalogue
-from sweep.search.study_file.spec import complete, complete_variants, read, read_all
+from sweep.search.study_file.spec import complete, complete_variants, read, read_variants
 from sweep.search.study_file.variants import content_of, merged
 from tests.studies import content, laws
 
@@ -73,7 +73,7 @@ def write(folder: Path, study: Mapping[str, Any], name: str = "mine") -> Path:
 
 
 def test_a_file_with_variants_is_several_studies_each_with_its_own_name(tmp_path: Path) -> None:
-    iris, wine, table = read_all(write(tmp_path, FILE))
+    iris, wine, table = read_variants(write(tmp_path, FILE)).values()
     assert [spec.study.name for spec in (iris, wine, table)] == ["mine-iris", "mine-wine", "mine-table"]
     assert (iris.data.name, iris.network.epochs, iris.study.question) == ("iris", 3, "what?")
     assert (wine.data.name, wine.network.epochs, wine.study.question) == ("wine", 5, "and here?")
@@ -83,13 +83,14 @@ def test_a_file_with_variants_is_several_studies_each_with_its_own_name(tmp_path
 
 
 def test_the_name_of_the_study_stands_before_that_of_the_variant(tmp_path: Path) -> None:
-    (spec,) = read_all(write(tmp_path, {**content(), "variants": {"wine": {"data": {"name": "wine"}}}}))
+    study = {**content(), "variants": {"wine": {"data": {"name": "wine"}}}}
+    (spec,) = read_variants(write(tmp_path, study)).values()
     assert spec.study.name == "tiny-wine"
 
 
 def test_a_file_without_variants_is_one_study(tmp_path: Path) -> None:
     path = write(tmp_path, content())
-    assert read_all(path) == [read(path)]
+    assert read_variants(path) == {"": read(path)}
 
 
 @laws
