@@ -13,8 +13,8 @@ from sweep.door.studies import Study, find_all, folder_of, folders_of, resolve, 
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data, DataSource, named, prepare, samples
-from sweep.learning.training.loop import Settings
 from sweep.learning.training.loop import train as train_population
+from sweep.learning.training.settings import Settings
 from sweep.search.running import memory_needed
 from sweep.search.running.records import Progress
 from sweep.search.study_file.spec import Spec
@@ -148,7 +148,7 @@ def train(
     seed : int
         Decides the split, the initial weights and the order of minibatches.
     settings
-        Fields of `sweep.learning.training.loop.Settings`: hidden, activation, epochs, batch_size, replicates, ...
+        Fields of `sweep.learning.training.settings.Settings`: hidden, activation, epochs, batch_size, replicates, ...
 
     Returns
     -------

@@ -20,7 +20,8 @@ from sweep.learning.data.splits import DataSource, split, whole
 from sweep.learning.hyper import Array
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.optimizers.rules import Momentum
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
+from sweep.learning.training.settings import Settings
 
 
 class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
@@ -33,7 +34,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
     hidden : tuple of int
         Sizes of the hidden layers; may be empty.
     activation, initial_weights, dtype, epochs, batch_size
-        As in `sweep.learning.training.loop.Settings`.
+        As in `sweep.learning.training.settings.Settings`.
     scale : bool
         Standardise the features; the targets of a regression always are.
     validation : float

@@ -19,8 +19,9 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data, Part
 from sweep.learning.hyper import Array
 from sweep.learning.schedules.base import Schedule
-from sweep.learning.training.loop import Script, Settings, Training, Watch, train
+from sweep.learning.training.loop import Script, Training, Watch, train
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 from sweep.parity import words
 from sweep.parity.recordings import Problem, Rates, Recordings, Run
 

@@ -14,7 +14,8 @@ from sweep.learning.data.splits import DataSource, split
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import Constant, Cosine
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
+from sweep.learning.training.settings import Settings
 from sweep.search.running.race import DIVERGED
 
 RATES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)

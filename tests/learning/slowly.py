@@ -12,7 +12,7 @@ from sweep.learning.data.splits import Data
 from sweep.learning.hyper import Array, hyperparameters
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.schedules.base import Schedule
-from sweep.learning.training.loop import Settings
+from sweep.learning.training.settings import Settings
 from tests import reference
 
 

@@ -22,7 +22,7 @@ from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.schedules.formulas import SCHEDULES, Join, Piecewise
-from sweep.learning.training.loop import Settings
+from sweep.learning.training.settings import Settings
 
 EPOCHS = 6  # ranges that are fractions of the training are meant for one of this length
 BEYOND = 5.0  # how far an endless domain is drawn from

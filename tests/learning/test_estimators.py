@@ -19,7 +19,8 @@ from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, RMSProp
 from sweep.learning.schedules.formulas import Cosine
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
+from sweep.learning.training.settings import Settings
 from tests import reference
 
 IRIS: tuple[Array, Array] = load_iris(return_X_y=True)

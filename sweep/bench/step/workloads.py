@@ -12,7 +12,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data, DataSource, Part, named, prepare
 from sweep.learning.optimizers.rules import OPTIMIZERS, RMSProp
 from sweep.learning.schedules.formulas import SCHEDULES, Piecewise
-from sweep.learning.training.loop import Settings
+from sweep.learning.training.settings import Settings
 
 SEED = 0
 LOW_RATE, HIGH_RATE = 1e-4, 3e-3  # nothing diverges between them, with any optimizer and schedule

@@ -11,9 +11,10 @@ import numpy as np
 from sweep.learning.data.splits import Data
 from sweep.learning.hyper import Array
 from sweep.learning.network.metrics import Measuring
-from sweep.learning.training.loop import Settings, Training
+from sweep.learning.training.loop import Training
 from sweep.learning.training.minibatches import Samples
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 
 At = Literal["last", "best"]
 

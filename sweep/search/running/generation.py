@@ -12,8 +12,9 @@ import numpy as np
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.hyper import Array
-from sweep.learning.training.loop import Pause, Settings, Training
+from sweep.learning.training.loop import Pause, Training
 from sweep.learning.training.population import Snapshot
+from sweep.learning.training.settings import Settings
 from sweep.search.running.ledger import Asked
 from sweep.search.running.records import Curves, Record
 from sweep.search.running.workers import Finished, Handle, Lost

@@ -10,8 +10,9 @@ import optuna
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data, prepare
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
 from sweep.learning.training.minibatches import EVALUATION_BLOCK
+from sweep.learning.training.settings import Settings
 from sweep.search.choosing.samplers import Balanced, Joint
 from sweep.search.running import memory_needed, race
 from sweep.search.running.ledger import Asked, Ledger, reported

@@ -18,7 +18,7 @@ from sweep.learning.configuration import LEARNING_RATE
 from sweep.learning.data.splits import DataSource, named
 from sweep.learning.hyper import Search
 from sweep.learning.network.metrics import METRICS, measured, metric_of
-from sweep.learning.training.loop import Settings
+from sweep.learning.training.settings import Settings
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS, Planned
 from sweep.search.space.defaults import first_trials as defaults_first

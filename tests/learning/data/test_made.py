@@ -14,7 +14,8 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.datasets import load_named
 from sweep.learning.data.splits import named, prepare
 from sweep.learning.optimizers.rules import AdaGrad, Adam, RMSProp, Sgd
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
+from sweep.learning.training.settings import Settings
 
 
 @pytest.mark.parametrize(

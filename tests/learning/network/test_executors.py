@@ -20,8 +20,9 @@ from sweep.learning.network.executors import State, update_function
 from sweep.learning.network.functions import ACTIVATIONS
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS
-from sweep.learning.training.loop import Settings, Training, train
+from sweep.learning.training.loop import Training, train
 from sweep.learning.training.machine import steady
+from sweep.learning.training.settings import Settings
 from tests.learning.bits import assert_same_bits as assert_bits
 from tests.learning.bits import every_dtype, needs_numba
 from tests.learning.strategies import configurations, data_sets, mixed, small_data, trainings, uses, variants

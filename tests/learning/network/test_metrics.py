@@ -15,8 +15,9 @@ from sweep.learning.network.functions import LOSSES
 from sweep.learning.network.metrics import ALWAYS, METRICS, Measuring, Outcome, Words, measured
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.optimizers.rules import Adam
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
 from sweep.learning.training.minibatches import EVALUATION_BLOCK
+from sweep.learning.training.settings import Settings
 from tests.learning.strategies import mixed
 
 NAMES = {"classification": "breast_cancer", "regression": "diabetes"}

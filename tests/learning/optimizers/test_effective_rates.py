@@ -20,8 +20,9 @@ from sweep.learning.hyper import Array
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS, AdaGrad, Adam, RMSProp, Sgd
 from sweep.learning.schedules.formulas import Exponential, Step
-from sweep.learning.training.loop import QUANTILES, Pause, Script, Settings, train
+from sweep.learning.training.loop import QUANTILES, Pause, Script, train
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 from sweep.search.space.space import parameters_of
 from tests.learning import textbook
 from tests.learning.slowly import by_the_reference, constants_of

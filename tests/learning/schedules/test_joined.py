@@ -14,8 +14,9 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers.rules import Adam, Momentum, Sgd
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.schedules.formulas import Constant, Cosine, Exponential, InverseTime, Join, Piecewise, Plateau, Step
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 from tests.learning.strategies import evenly, joins, moments, open_loop, small_data
 
 eighths = st.integers(0, 160).map(lambda n: n / 8)  # of them and their differences every digit is kept

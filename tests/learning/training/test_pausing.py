@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data, named, prepare
 from sweep.learning.optimizers.rules import Sgd
-from sweep.learning.training.loop import Pause, Settings, Training, train
+from sweep.learning.training.loop import Pause, Training, train
+from sweep.learning.training.settings import Settings
 from tests.learning.strategies import configurations, data_sets, mixed, small_data
 from tests.studies import laws
 

@@ -15,8 +15,9 @@ from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, Momentum, RMSProp, Sgd
 from sweep.learning.schedules.formulas import Piecewise, Step
 from sweep.learning.seeds import stream
-from sweep.learning.training.loop import Script, Settings, Training, train
+from sweep.learning.training.loop import Script, Training, train
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 from tests.learning.bits import arrays_of
 from tests.learning.slowly import by_the_reference
 from tests.learning.strategies import mixed, small_data, uses, variants

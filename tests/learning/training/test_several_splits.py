@@ -20,7 +20,8 @@ from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, Sgd
 from sweep.learning.seeds import stream
 from sweep.learning.training import tester
-from sweep.learning.training.loop import Script, Settings, Training, train
+from sweep.learning.training.loop import Script, Training, train
+from sweep.learning.training.settings import Settings
 from sweep.learning.training.tester import At
 from tests.learning.bits import needs_numba
 from tests.learning.strategies import configurations, data_sets, mixed, small_data, trainings

@@ -17,8 +17,9 @@ from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, Sgd
 from sweep.learning.schedules.formulas import Piecewise
 from sweep.learning.training import tester
-from sweep.learning.training.loop import Settings, Training, train
+from sweep.learning.training.loop import Training, train
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 from sweep.learning.training.tester import At
 from tests.learning.strategies import configurations, data_sets, mixed, small_data, trainings
 from tests.studies import laws

@@ -18,9 +18,10 @@ from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, RMSProp, Sgd
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.schedules.formulas import SCHEDULES, Piecewise, Ramps
-from sweep.learning.training.loop import Settings, Training, train
+from sweep.learning.training.loop import Training, train
 from sweep.learning.training.machine import steady
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 from tests.learning.bits import arrays_of
 from tests.learning.strategies import (
     busy,

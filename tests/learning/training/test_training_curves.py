@@ -23,10 +23,11 @@ from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, Momentum, Sgd
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.schedules.formulas import SCHEDULES, Piecewise, Plateau
 from sweep.learning.seeds import stream
-from sweep.learning.training.loop import Settings, train
+from sweep.learning.training.loop import train
 from sweep.learning.training.machine import steady
 from sweep.learning.training.minibatches import EVALUATION_BLOCK, Samples
 from sweep.learning.training.population import Population
+from sweep.learning.training.settings import Settings
 from tests import reference
 from tests.learning.bits import evaluated
 from tests.learning.slowly import by_the_reference

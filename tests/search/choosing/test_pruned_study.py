@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from sweep.door.result import Result
 from sweep.errors import UsageError
-from sweep.learning.training.loop import Settings
+from sweep.learning.training.settings import Settings
 from sweep.search.choosing.pruners import PRUNERS
 from tests.search.choosing import slow_pruners
 from tests.search.choosing.slow_pruners import Verdicts, verdicts

@@ -20,7 +20,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.datasets import Table
 from sweep.learning.data.splits import DataSource
 from sweep.learning.optimizers.rules import OPTIMIZERS, Momentum, RMSProp
-from sweep.learning.training.loop import MOST_ROWS, Settings
+from sweep.learning.training.settings import MOST_ROWS, Settings
 from sweep.search.running.workers import (
     BACKENDS,
     TRIES,
