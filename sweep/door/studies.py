@@ -79,7 +79,8 @@ def _wished(spec: Spec, given: Mapping[str, Any], found: Found) -> Spec:
         try:
             specs.check_option(spec, key, value)
         except UsageError as error:
-            raise UsageError(f"{spec.study.name}: {error}" if found.in_variants else str(error)) from error
+            name = spec.study.name if found.in_variants else ""
+            raise UsageError(*(problem.at(name) for problem in error.problems)) from error
     return spec.model_copy(update={"study": spec.study.model_copy(update=given)})
 
 

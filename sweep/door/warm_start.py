@@ -11,7 +11,7 @@ from sweep.errors import UsageError
 from sweep.learning.hyper import Choices, Fixed, Range, contains
 from sweep.search.space.entries import written
 from sweep.search.space.space import Arm, Space, parameters_of
-from sweep.search.study_file.spec import Spec, check_option
+from sweep.search.study_file.spec import Spec, misfit_option
 
 MOST = 10  # configurations taken over
 
@@ -45,11 +45,9 @@ def started(spec: Spec, trials: pd.DataFrame, run: str) -> tuple[Spec, list[str]
 
 def _check(spec: Spec, start: Sequence[Mapping[str, Any]], run: str) -> None:
     """Raise `UsageError`, without all the configurations in its line, if the study takes none that are given."""
-    try:
-        check_option(spec, "start", start)
-    except UsageError as error:
-        rule = str(error).removeprefix(f"--start {start}: ")
-        raise UsageError(f"--from {run}: {rule}") from error
+    problem = misfit_option(spec, "start", start)
+    if problem:
+        raise UsageError(problem.at(f"--from {run}"))
 
 
 def _is_choice(column: str) -> bool:

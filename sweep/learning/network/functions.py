@@ -196,6 +196,5 @@ def never_learns(initial_weights: str, hidden: Sequence[int]) -> str:
         return ""
     others = " or ".join(f'"{name}"' for name in INITIAL_WEIGHTS if name not in LINEAR_ONLY)
     return (
-        f"initial_weights = {initial_weights!r}: a network with hidden = {list(hidden)} never learns from it: use "
-        f"hidden = [], or initial_weights = {others}"
+        f"a network with hidden = {list(hidden)} never learns from it: use hidden = [], or initial_weights = {others}"
     )

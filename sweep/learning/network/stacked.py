@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sweep.errors import UsageError, unknown
+from sweep.errors import Problem, UsageError, unknown
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.learning.network.metrics import Outcome
@@ -61,8 +61,8 @@ class Architecture:
                 raise UsageError(f"network: {unknown(kind, name, table)}")
         if len(self.sizes) < 2 or min(self.sizes) < 1:
             raise UsageError(f"network: layer sizes {list(self.sizes)}: need inputs and outputs, each at least 1")
-        if problem := never_learns(self.initial_weights, self.sizes[1:-1]):
-            raise UsageError(f"network: {problem}")
+        if rule := never_learns(self.initial_weights, self.sizes[1:-1]):
+            raise UsageError(Problem(rule, "initial_weights", self.initial_weights, where="network"))
 
     @property
     def layers(self) -> tuple[tuple[int, int], ...]:

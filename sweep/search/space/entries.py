@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sweep.errors import unknown
+from sweep.errors import Broken, Problem, unknown
 from sweep.learning.hyper import Choices, Fixed, Hyperparameter, Range, Search, hyperparameters
 
 Constants = Mapping[str, Search | tuple[Search, ...]]  # field -> where to search it; a tuple for a vector field
@@ -22,14 +22,14 @@ def parse_constants(where: str, kind: type, narrowed: Mapping[str, Any], epochs:
 
     Raises
     ------
-    ValueError
+    Broken
         With the key path, the value and the rule.
     """
     declared = {p.name: p for p in hyperparameters(kind)}
     problems = Problems()
     for field in narrowed:
         if field not in declared:
-            problems.add(f"{where}.{field}: {unknown('key', field, declared)}")
+            problems.add(Problem(unknown("key", field, declared), f"{where}.{field}"))
     found: dict[str, Search | tuple[Search, ...]] = {}
     for name, parameter in declared.items():
         with problems.gathered():
@@ -37,33 +37,33 @@ def parse_constants(where: str, kind: type, narrowed: Mapping[str, Any], epochs:
     lengths = {name: len(value) for name, value in found.items() if isinstance(value, tuple)}
     if len(set(lengths.values())) > 1:
         said = " and ".join(f"{name} has {length}" for name, length in lengths.items())
-        problems.add(f"{where}: {said} elements: must be as many")
+        problems.add(Problem(f"{said} elements: must be as many", where))
     problems.report()
     return found
 
 
 class Problems:
-    """Messages gathered, so that a reader hears of all mistakes at once."""
+    """Problems gathered, so that a reader hears of all mistakes at once."""
 
     def __init__(self) -> None:
-        self._messages: list[str] = []
+        self._found: list[Problem] = []
 
-    def add(self, message: str) -> None:
-        """Note one."""
-        self._messages.append(message)
+    def add(self, *problems: Problem) -> None:
+        """Note some."""
+        self._found.extend(problems)
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Note what the block raises as a ValueError, and go on after it."""
+        """Note what the block finds broken, and go on after it."""
         try:
             yield
-        except ValueError as error:
-            self.add(str(error))
+        except Broken as error:
+            self.add(*error.problems)
 
     def report(self) -> None:
-        """Raise them all as one ValueError, a line each, if there are any."""
-        if self._messages:
-            raise ValueError("\n".join(self._messages))
+        """Raise them all as one, if there are any."""
+        if self._found:
+            raise Broken(*self._found)
 
 
 def _constant(key: str, parameter: Hyperparameter, given: Any, epochs: int) -> Search | tuple[Search, ...]:
@@ -77,7 +77,7 @@ def _vector(key: str, parameter: Hyperparameter, given: Any, epochs: int) -> tup
         assert isinstance(parameter.default, tuple)
         return (_default(parameter, epochs),) * len(parameter.default)
     if not isinstance(given, list) or not given:
-        raise ValueError(f"{key} = {given!r}: must be a list with one entry an element, each {_FORMS}")
+        raise Broken(Problem(f"must be a list with one entry an element, each {_FORMS}", key, given))
     return tuple(parse_entry(f"{key}.{i}", parameter, element) for i, element in enumerate(given, start=1))
 
 
@@ -97,7 +97,7 @@ def parse_entry(key: str, parameter: Hyperparameter, given: Any) -> Search:
             _legal(key, parameter, element)
         values = tuple(_plain(parameter, value) for value in given)
         if not given or len(set(values)) < len(given):  # also 1 and 1.0, and whole numbers that no float tells apart
-            raise ValueError(f"{key} = {given}: must be a list of different values, at least one")
+            raise Broken(Problem("must be a list of different values, at least one", key, given))
         return Choices(values) if len(values) > 1 else Fixed(values[0])
     _legal(key, parameter, given)
     return Fixed(_plain(parameter, given))
@@ -110,35 +110,35 @@ def _plain(parameter: Hyperparameter, value: Any) -> float:
 
 def _range(key: str, parameter: Hyperparameter, given: Mapping[str, Any]) -> Search:
     if parameter.flag:
-        raise ValueError(f"{key} = {dict(given)}: must be true, false or [false, true]")
+        raise Broken(Problem("must be true, false or [false, true]", key, dict(given)))
     for part in given:
         if part not in _RANGE_KEYS:
-            raise ValueError(f"{key}.{part}: {unknown('key', part, _RANGE_KEYS)}")
+            raise Broken(Problem(unknown("key", part, _RANGE_KEYS), f"{key}.{part}"))
     for part in ("low", "high"):
         if part not in given:
-            raise ValueError(f"{key}: a range needs {part}")
+            raise Broken(Problem(f"a range needs {part}", key))
         _legal(f"{key}.{part}", parameter, given[part])
     for part in ("log", "integer"):
         if not isinstance(given.get(part, False), bool):
-            raise ValueError(f"{key}.{part} = {given[part]!r}: must be true or false")
+            raise Broken(Problem("must be true or false", f"{key}.{part}", given[part]))
     low, high = given["low"], given["high"]
     log, integer = given.get("log", False), given.get("integer", parameter.domain.integer)
     if low > high:
-        raise ValueError(f"{key}: low = {low} is above high = {high}: must obey low <= high")
+        raise Broken(Problem(f"low = {low} is above high = {high}: must obey low <= high", key))
     if log and low <= 0:
-        raise ValueError(f"{key}.low = {low}: a range with log = true must begin above 0")
+        raise Broken(Problem("a range with log = true must begin above 0", f"{key}.low", low))
     if integer and (low != int(low) or high != int(high)):
-        raise ValueError(f"{key}: low = {low}, high = {high}: must be whole numbers")
+        raise Broken(Problem(f"low = {low}, high = {high}: must be whole numbers", key))
     return Fixed(float(low)) if low == high else Range(float(low), float(high), log, integer)
 
 
 def _legal(key: str, parameter: Hyperparameter, value: Any) -> None:
     if (isinstance(value, bool) and not parameter.flag) or not isinstance(value, int | float):
-        raise ValueError(f"{key} = {value!r}: must be {_FLAG_FORMS if parameter.flag else _FORMS}")
+        raise Broken(Problem(f"must be {_FLAG_FORMS if parameter.flag else _FORMS}", key, value))
     if abs(value) > sys.float_info.max and isinstance(value, int):  # it cannot even be compared
-        raise ValueError(f"{key}: a whole number of {len(str(abs(value)))} digits: must be below 1e308")
+        raise Broken(Problem(f"a whole number of {len(str(abs(value)))} digits: must be below 1e308", key))
     if not parameter.domain.contains(value):
-        raise ValueError(f"{key} = {value}: must obey {parameter.domain.rule(parameter.name)}")
+        raise Broken(Problem(f"must obey {parameter.domain.rule(parameter.name)}", key, value))
 
 
 def written(search: Search | tuple[Search, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""What is wrong with a study file, in our words: a line each, with the key path, the value and the rule."""
+"""What is wrong with a study file, as `Problem`: ours as they were found, pydantic's in our words."""
 
 from __future__ import annotations
 
@@ -7,40 +7,30 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sweep.errors import unknown
+from sweep.errors import Broken, Problem, unknown
 
 
-def lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """All that a `model` of a whole study file refused, a line each, without the file's name."""
-    return [line for each in error.errors(include_url=False) for line in _lines(each, model)]
+def problems(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """All that a `model` of a whole study file refused, each with the path of its key."""
+    return [problem for each in error.errors(include_url=False) for problem in _problems(each, model)]
 
 
-def first_rule(error: ValidationError) -> str:
-    """The first rule that was broken, alone."""
-    return _rule(error.errors(include_url=False)[0])
-
-
-def _lines(error: Any, model: type[BaseModel]) -> list[str]:
-    """One of pydantic's errors: one line, or several if it is one of ours that gathers them."""
+def _problems(error: Any, model: type[BaseModel]) -> list[Problem]:
+    """One of pydantic's errors: one problem, or several if it is one of ours that gathers them."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return [f"{key}: {unknown('key', str(error['loc'][-1]), _keys(error['loc'][:-1], model))}"]
+        return [Problem(unknown("key", str(error["loc"][-1]), _keys(error["loc"][:-1], model)), key)]
     if error["type"] == "missing":
-        return [f"{key}: is needed and not there"]
-    if error["type"] == "value_error":  # one of ours: it says where in the section, unless it is about the whole of it
-        rule = _rule(error)
-        inside = re.match(r"\w+", rule)
-        sections = _keys(error["loc"], model) if len(error["loc"]) == 1 else ()
-        within = inside is not None and inside[0] in sections and rule[inside.end()] in ".: "
-        start = f"{key}{'.' if within else ': '}" if key else ""
-        return [f"{start}{line}" for line in rule.splitlines()]
-    return [f"{key} = {error['input']!r}: {_rule(error)}"]
+        return [Problem("is needed and not there", key)]
+    found = error.get("ctx", {}).get("error")
+    if isinstance(found, Broken):
+        return [problem.under(key) for problem in found.problems]
+    return [Problem(_rule(error["msg"]), key, error["input"])]
 
 
-def _rule(error: Any) -> str:
-    """The rule that was broken, without pydantic's turns of phrase."""
-    text: str = error["msg"]
-    text = text.removeprefix("Value error, ").replace("Input should", "must")
+def _rule(text: str) -> str:
+    """A rule without pydantic's turns of phrase."""
+    text = text.replace("Input should", "must")
     return re.sub(r"a valid dictionary.*", "a table: [section] or {key = value}", text)
 
 

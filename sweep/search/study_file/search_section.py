@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from sweep.errors import UsageError, unknown
+from sweep.errors import Broken, Problem, UsageError, unknown
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.parity.conventions import CONVENTIONS
@@ -55,7 +55,7 @@ class SearchSection(Section):
         if not isinstance(name, str) or not name:
             return content
         if name not in CONVENTIONS:
-            raise ValueError(f"convention: {unknown('convention', name, CONVENTIONS)}")
+            raise Broken(Problem(unknown("convention", name, CONVENTIONS), "convention"))
         found = CONVENTIONS[name]
         return {"optimizers": found.has("optimizer"), "schedules": found.has("schedule"), **content}
 
@@ -67,15 +67,16 @@ class SearchSection(Section):
                     key = where if where != word else f"{word}.{name}"
                     _check_name(word, name, tables.get(name, {}), known, key)
             if len(set(used)) < len(used):
-                raise ValueError(f"{word}s = {used}: each may be named once")
+                raise Broken(Problem("each may be named once", f"{word}s", used))
             for name in tables:
                 if name not in used:
-                    raise ValueError(
-                        f"{word}.{name}: {name!r} is not among {word}s = {used}: add it there, or remove this table"
-                    )
+                    rule = f"{name!r} is not among {word}s = {used}"
+                    step = "add it there, or remove this table"
+                    raise Broken(Problem(rule, f"{word}.{name}", step=step))
         for name in self.schedules:
             if name in self.optimizers:
-                raise ValueError(f"schedule.{name}: {name!r} is among the optimizers too: choose another name")
+                rule = f"{name!r} is among the optimizers too"
+                raise Broken(Problem(rule, f"schedule.{name}", step="choose another name"))
         return self
 
     def like(self) -> dict[str, str]:
@@ -92,26 +93,25 @@ class SearchSection(Section):
         try:
             return CONVENTIONS[self.convention].values(word, self.like().get(name, name), given)
         except UsageError as error:
-            raise ValueError(f"search.convention = {self.convention!r}: {error}") from error
+            raise Broken(Problem(str(error), "search.convention", self.convention)) from error
 
 
 def _check_name(word: str, name: str, table: Mapping[str, Any], known: Mapping[str, type], key: str) -> None:
-    """Raise ValueError for a name of an optimizer or a schedule (`word`) that cannot be; `key` is where it stands."""
+    """Raise `Broken` for a name of an optimizer or a schedule (`word`) that cannot be; `key` is where it stands."""
     if LIKE not in table:
         if name not in known:
             own = f"a name of your own needs {LIKE} = one of these in its table"
-            raise ValueError(f"{key}: {unknown(word, name, known)}; {own}")
+            raise Broken(Problem(f"{unknown(word, name, known)}; {own}", key))
         return
     like = table[LIKE]
     if not isinstance(like, str) or like not in known:
-        raise ValueError(f"{word}.{name}.{LIKE}: {unknown(word, str(like), known)}")
+        raise Broken(Problem(unknown(word, str(like), known), f"{word}.{name}.{LIKE}"))
     if name == like:
         return
     if not _WORD.fullmatch(name):
         rule = "letters, digits, _ and -, at most 100, the first a letter"
-        raise ValueError(f"{word}.{name}: a name of one's own must be a word: {rule}")
+        raise Broken(Problem(f"a name of one's own must be a word: {rule}", f"{word}.{name}"))
     for what, taken in (("an optimizer", OPTIMIZERS), ("a schedule", SCHEDULES)):
         if name in taken:
-            raise ValueError(
-                f"{word}.{name}: {name!r} is {what} by itself: what is like {like!r} needs a name of its own"
-            )
+            rule = f"{name!r} is {what} by itself: what is like {like!r} needs a name of its own"
+            raise Broken(Problem(rule, f"{word}.{name}"))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from sweep.errors import unknown
+from sweep.errors import Broken, Problem, shortened, unknown
 from sweep.learning.data.datasets import DATASETS
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, never_learns
 from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION
@@ -57,7 +57,7 @@ class StudySection(Section):
     def _objective_is_the_curve_of_a_metric(cls, objective: str) -> str:
         curves = [VALIDATION + name for name in METRICS]
         if objective not in curves:
-            raise ValueError(unknown("objective", objective, curves))
+            raise Broken(Problem(unknown("objective", objective, curves)))
         return objective
 
     @field_validator("metrics")
@@ -65,35 +65,36 @@ class StudySection(Section):
     def _metrics_are_known(cls, metrics: list[str]) -> list[str]:
         for name in metrics:
             if name not in METRICS:
-                raise ValueError(unknown("metric", name, METRICS))
+                raise Broken(Problem(unknown("metric", name, METRICS)))
         return metrics
 
     @field_validator("name")
     @classmethod
     def _name_is_that_of_a_folder(cls, name: str) -> str:
         if name and (name in (".", "..") or Path(name).name != name):
-            raise ValueError(f"{name!r} names a folder under runs: must hold no slash")
+            raise Broken(Problem(f"{shortened(repr(name))} names a folder under runs: must hold no slash"))
         if not name.isprintable() or len(name.encode()) > LONGEST_NAME:
-            raise ValueError(f"{name!r} names a folder under runs: must be printable, at most {LONGEST_NAME} bytes")
+            rule = f"names a folder under runs: must be printable, at most {LONGEST_NAME} bytes"
+            raise Broken(Problem(f"{shortened(repr(name))} {rule}"))
         return name
 
     @field_validator("storage")
     @classmethod
     def _storage_can_be_written(cls, storage: str) -> str:
         if not storage.isprintable():
-            raise ValueError(f"{storage!r} names a file or a database: must be printable")
+            raise Broken(Problem(f"{shortened(repr(storage))} names a file or a database: must be printable"))
         return storage
 
     @model_validator(mode="after")
     def _sampler_and_pruner_are_known(self) -> StudySection:
         if self.sampler.startswith(optuna_samplers.PREFIX):
             if self.sampler not in optuna_samplers.names():
-                raise ValueError(f"sampler: {unknown('sampler', self.sampler, optuna_samplers.names())}")
+                raise Broken(Problem(unknown("sampler", self.sampler, optuna_samplers.names()), "sampler"))
         elif self.sampler and self.sampler not in SAMPLERS:
             known = unknown("sampler", self.sampler, SAMPLERS)
-            raise ValueError(f"sampler: {known}; Optuna's own: {', '.join(optuna_samplers.names())}")
+            raise Broken(Problem(f"{known}; Optuna's own: {', '.join(optuna_samplers.names())}", "sampler"))
         if self.pruner and self.pruner not in PRUNERS:
-            raise ValueError(f"pruner: {unknown('pruner', self.pruner, PRUNERS)}")
+            raise Broken(Problem(unknown("pruner", self.pruner, PRUNERS), "pruner"))
         return self
 
     @model_validator(mode="after")
@@ -103,13 +104,15 @@ class StudySection(Section):
             for key, fine in (("sampler", "random"), ("pruner", "none")):
                 value = getattr(self, key)
                 if value not in ("", fine):
-                    raise ValueError(f'{key} = {value!r}: {judges}: leave the {key} out, or use mode = "optimize"')
+                    step = f'leave the {key} out, or use mode = "optimize"'
+                    raise Broken(Problem(judges, key, value, step=step))
             for key in ("start", "defaults"):
                 if getattr(self, key):
-                    raise ValueError(f'{key}: {judges}: leave it out, or use mode = "optimize"')
+                    raise Broken(Problem(judges, key, step='leave it out, or use mode = "optimize"'))
         for key in ("start", "defaults"):
             if getattr(self, key) and self.sampler == "grid":
-                raise ValueError(f'{key}: the sampler "grid" tries its own combinations only: use another sampler')
+                rule = 'the sampler "grid" tries its own combinations only'
+                raise Broken(Problem(rule, key, step="use another sampler"))
         return self
 
 
@@ -130,19 +133,18 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
         if bool(self.name) == bool(self.file):
-            raise ValueError("needs either name (a data set) or file (CSV or Parquet) with target")
+            raise Broken(Problem("needs either name (a data set) or file (CSV or Parquet) with target"))
         if self.name and self.name not in DATASETS:
-            raise ValueError(f"name: {unknown('data set', self.name, DATASETS)}")
+            raise Broken(Problem(unknown("data set", self.name, DATASETS), "name"))
         if self.file and not self.target:
-            raise ValueError(f"file = {self.file!r} needs target, the name of the column to predict")
+            raise Broken(Problem("needs target, the name of the column to predict", "file", self.file))
         if self.name and (self.target or self.ignore or self.task):
-            raise ValueError("target, ignore and task go with file, not with name")
+            raise Broken(Problem("target, ignore and task go with file, not with name"))
         if self.file and self.arguments:
-            raise ValueError("arguments go with name, not with file")
+            raise Broken(Problem("go with name, not with file", "arguments"))
         if self.validation + self.test >= 1:
-            raise ValueError(
-                f"validation + test = {self.validation + self.test:g}: must be below 1, to leave a training part"
-            )
+            both = float(f"{self.validation + self.test:g}")
+            raise Broken(Problem("must be below 1, to leave a training part", "validation + test", both))
         return self
 
 
@@ -159,11 +161,12 @@ class NetworkSection(Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> NetworkSection:
         if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation: {unknown('activation', self.activation, ACTIVATIONS)}")
+            raise Broken(Problem(unknown("activation", self.activation, ACTIVATIONS), "activation"))
         if self.initial_weights not in INITIAL_WEIGHTS:
-            raise ValueError(f"initial_weights: {unknown('initial weights', self.initial_weights, INITIAL_WEIGHTS)}")
-        if problem := never_learns(self.initial_weights, self.hidden):
-            raise ValueError(problem)
+            rule = unknown("initial weights", self.initial_weights, INITIAL_WEIGHTS)
+            raise Broken(Problem(rule, "initial_weights"))
+        if rule := never_learns(self.initial_weights, self.hidden):
+            raise Broken(Problem(rule, "initial_weights", self.initial_weights))
         return self
 
 

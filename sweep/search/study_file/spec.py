@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from sweep.errors import UsageError
+from sweep.errors import Broken, Problem, UsageError, shortened
 from sweep.learning.configuration import LEARNING_RATE
 from sweep.learning.data.splits import DataSource, named
 from sweep.learning.hyper import Search
@@ -57,16 +57,15 @@ class Spec(Section):
         if self.study.mode == "compare":
             _check_shares(self.study.trials, len(space.arms))
         for place, parameters in enumerate(self.study.start, start=1):
-            problem = space.misfit(parameters)
-            if not problem and parameters in self.study.start[: place - 1]:
-                problem = "is there twice"
-            if problem:
-                raise ValueError(f"study.start, number {place}: {problem}")
+            rule = space.misfit(parameters)
+            if not rule and parameters in self.study.start[: place - 1]:
+                rule = "is there twice"
+            if rule:
+                raise Broken(Problem(f"number {place}: {rule}", "study.start"))
         if self.study.pruner not in ("", "none") and not self.rungs():
-            raise ValueError(
-                f"study.pruner = {self.study.pruner!r}: a training of {self.network.epochs} epochs has no rung to "
-                'stop at: train for more epochs, or use "none"'
-            )
+            rule = f"a training of {self.network.epochs} epochs has no rung to stop at"
+            step = 'train for more epochs, or use "none"'
+            raise Broken(Problem(rule, "study.pruner", self.study.pruner, step=step))
         return self
 
     def rungs(self) -> tuple[int, ...]:
@@ -169,14 +168,12 @@ def _tables(given: Mapping[str, Mapping[str, Any]], searched: Mapping[str, Const
 
 
 def _check_shares(trials: int, arms: int) -> None:
-    """Raise ValueError unless every arm gets as many trials as any other."""
+    """Raise `Broken` unless every arm gets as many trials as any other."""
     below = trials // arms * arms
     if below != trials:
         near = " or ".join(str(total) for total in (below, below + arms) if total)
-        raise ValueError(
-            f'study.trials = {trials}: mode = "compare" gives each of the {arms} arms the same number of trials: must '
-            f"be a multiple of {arms}, such as {near}"
-        )
+        rule = f'mode = "compare" gives each of the {arms} arms the same number of trials'
+        raise Broken(Problem(rule, "study.trials", trials, step=f"must be a multiple of {arms}, such as {near}"))
 
 
 def read(path: Path) -> Spec:
@@ -221,19 +218,19 @@ def complete_variants(content: Mapping[str, Any], path: Path) -> dict[str, Spec]
     """The same for plain data that may have variants."""
     try:
         tables = variants.tables(content)
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+    except Broken as error:
+        raise UsageError(*(each.at(str(path)) for each in error.problems)) from error
     found: dict[str, Spec] = {}
-    wrong: dict[str, list[str]] = {}
+    wrong: dict[str, list[Problem]] = {}
     for variant, table in (tables or {"": {}}).items():
         try:
             spec = Spec.model_validate(variants.content_of(content, table))
             found[variant] = _filled_in(spec, path, variant)
         except ValidationError as error:
-            wrong[variant] = messages.lines(error, Spec)
+            wrong[variant] = messages.problems(error, Spec)
     if wrong:
-        lines = variants.told(wrong, tables) if tables else wrong[""]
-        raise UsageError("\n".join(f"{path}: {line}" for line in lines))
+        problems = variants.told(wrong, tables) if tables else wrong[""]
+        raise UsageError(*(each.at(str(path)) for each in problems))
     return found
 
 
@@ -247,21 +244,28 @@ def _filled_in(spec: Spec, path: Path, variant: str) -> Spec:
     generation = study.generation or generation_size(study.trials, sampler)
     name = "-".join(filter(None, [study.name or path.stem, variant]))
     if len(name.encode()) > LONGEST_NAME:
-        raise UsageError(f"{path}: study.name = {name!r}: names a folder under runs: at most {LONGEST_NAME} bytes")
+        rule = f"names a folder under runs: at most {LONGEST_NAME} bytes"
+        raise UsageError(Problem(rule, "study.name", name, str(path)))
     update = {"name": name, "sampler": sampler, "pruner": pruner, "generation": generation, "storage": storage}
     return spec.model_copy(update={"study": study.model_copy(update=update), "data": data})
 
 
 def check_option(spec: Spec, key: str, value: Any) -> None:
     """Check a value that is to stand in for one of ``[study]``, by the same rules; `key` is the option's name too."""
+    problem = misfit_option(spec, key, value)
+    if problem:
+        raise UsageError(problem.at(f"--{key} {shortened(str(value))}"))
+
+
+def misfit_option(spec: Spec, key: str, value: Any) -> Problem | None:
+    """What is wrong with a value that is to stand in for one of ``[study]``; where it comes from, its reader knows."""
     try:
-        study = StudySection.model_validate(spec.study.model_dump() | {key: value})
-        Spec.model_validate(spec.model_dump() | {"study": study.model_dump()})
+        Spec.model_validate(spec.model_dump() | {"study": spec.study.model_dump() | {key: value}})
     except ValidationError as error:
-        rule = messages.first_rule(error)
-        for said in (f"{key}: ", f"study.{key} = {value!r}: "):
-            rule = rule.removeprefix(said)
-        raise UsageError(f"--{key} {value}: {rule}") from error
+        problem = messages.problems(error, Spec)[0]
+        said = problem.key == f"study.{key}"
+        return Problem(problem.rule, step=problem.step) if said else problem
+    return None
 
 
 def generation_size(trials: int, sampler: str) -> int:

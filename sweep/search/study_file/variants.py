@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from sweep.errors import Broken, Problem, shortened
+
 Content = Mapping[str, Any]
 
 KEY = "variants"
@@ -22,24 +24,24 @@ def tables(content: Content) -> dict[str, Content]:
 
     Raises
     ------
-    ValueError
+    Broken
         Something there is no variant.
     """
     if KEY not in content:
         return {}
     found = content[KEY]
     if not isinstance(found, Mapping) or not found:
-        raise ValueError(f"{KEY} = {found!r}: must hold tables: [{KEY}.NAME]")
+        raise Broken(Problem(f"must hold tables: [{KEY}.NAME]", KEY, found))
     for name, table in found.items():
         if not (isinstance(name, str) and _WORD.fullmatch(name)):
-            raise ValueError(f"{KEY}.{name}: must be a word: letters, digits, _ and -, at most 50, no _ or - first")
+            rule = "must be a word: letters, digits, _ and -, at most 50, no _ or - first"
+            raise Broken(Problem(rule, f"{KEY}.{shortened(str(name))}"))
         if not isinstance(table, Mapping):
-            raise ValueError(f"{KEY}.{name} = {table!r}: must be a table: [{KEY}.{name}]")
+            raise Broken(Problem(f"must be a table: [{KEY}.{name}]", f"{KEY}.{name}", table))
         study = table.get("study", {})
         if isinstance(study, Mapping) and "name" in study:
-            raise ValueError(
-                f"{KEY}.{name}.study.name = {study['name']!r}: a variant is called STUDY-{name}: remove it"
-            )
+            rule = f"a variant is called STUDY-{name}"
+            raise Broken(Problem(rule, f"{KEY}.{name}.study.name", study["name"], step="remove it"))
     return dict(found)
 
 
@@ -67,26 +69,27 @@ def merged(base: Content, over: Content) -> dict[str, Any]:
     return found
 
 
-def told(wrong: Mapping[str, list[str]], given: Mapping[str, Content]) -> list[str]:
-    """What is wrong with some variants, a line each: what is wrong with all of them is said once, for the file.
+def told(wrong: Mapping[str, list[Problem]], given: Mapping[str, Content]) -> list[Problem]:
+    """What is wrong with some variants: what is wrong with all of them is said once, for the file.
 
     Parameters
     ----------
     wrong : mapping
-        Variant to messages, each beginning with a key; only variants that have any.
+        Variant to its problems; only variants that have any.
     given : mapping
         Every variant's table.
     """
-    shared = [line for line in next(iter(wrong.values())) if all(line in wrong.get(name, ()) for name in given)]
+    shared = [each for each in next(iter(wrong.values())) if all(each in wrong.get(name, ()) for name in given)]
     if len(given) == 1:
         shared = []
-    own = [_placed(line, name, given[name]) for name, lines in wrong.items() for line in lines if line not in shared]
-    return shared + own
+    return shared + [
+        _placed(each, name, given[name]) for name, found in wrong.items() for each in found if each not in shared
+    ]
 
 
-def _placed(line: str, name: str, table: Content) -> str:
-    """A message with its place: the key in the variant's table, if it says anything there, else the variant."""
-    section, *keys = re.split(r"[\s,:]", line, maxsplit=1)[0].split(".")
+def _placed(problem: Problem, name: str, table: Content) -> Problem:
+    """A problem with its place: the key in the variant's table, if it says anything there, else the variant."""
+    section, *keys = problem.key.split(".")
     own = table.get(section)
     inside = section in table and (not keys or (isinstance(own, Mapping) and keys[0] in own))
-    return f"{KEY}.{name}{'.' if inside else ': '}{line}"
+    return problem.under(f"{KEY}.{name}") if inside else problem.at(f"{KEY}.{name}")

@@ -299,7 +299,7 @@ def test_a_mistake_in_what_to_begin_with_is_one_line(tmp_path: Path, start: dict
     with pytest.raises(UsageError) as caught:
         read(path)
     (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"{path}: study.start, number 2: {said}")
+    assert line.startswith(f"{path}: study.start: number 2: {said}")
 
 
 def test_two_constants_of_one_name_are_no_list(tmp_path: Path) -> None:

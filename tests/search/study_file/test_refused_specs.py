@@ -10,7 +10,7 @@ import pytest
 
 from sweep.errors import UsageError
 from sweep.search.choosing.samplers import SAMPLERS
-from sweep.search.study_file.spec import read
+from sweep.search.study_file.spec import complete, read
 from tests.search.study_file.test_spec import write
 from tests.studies import content
 
@@ -63,7 +63,7 @@ ILLEGAL: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"race": {"rounds": ["2"]}}, "race.rounds.0", ["'2'", "integer"]),
     ({"race": {"rounds": [1] * 11}}, "race.rounds", ["at most 10", "11"]),
     ({"study": {"mode": "compere"}}, "study.mode", ["'compere'", "'compare'", "'optimize'"]),
-    ({"study": {"objective": "loss"}}, "study.objective", ["'loss'", "'validation_loss'", "'validation_error'"]),
+    ({"study": {"objective": "loss"}}, "study.objective", ["'loss'", "Known: validation_abs"]),
     ({"study": {"at": "end"}}, "study.at", ["'end'", "'last'", "'best'"]),
     ({"study": {"sampler": "tpee"}}, "study.sampler", ["'tpee'", "did you mean 'tpe'", *SAMPLERS]),
     ({"study": {"mode": "compare", "sampler": "tpe"}}, "study.sampler", ["'tpe'", "independent random"]),
@@ -228,3 +228,33 @@ def test_a_study_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_a_folder_in_place_of_a_study_file_is_one_line(tmp_path: Path) -> None:
     (line,) = errors_of(tmp_path)
     assert line.startswith(f"{tmp_path}: cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("study", "name", "a/" * 350_000),
+        ("study", "sampler", "x" * 700_000),
+        ("network", "activation", "r" * 700_000),
+        ("search", "learning_rate", [0.1] * 100_000),
+        ("study", "trials", [1] * 100_000),
+        ("study", "k" * 700_000, 1),
+    ],
+)
+def test_a_line_is_short_however_long_what_is_wrong(section: str, key: str, value: Any) -> None:
+    with pytest.raises(UsageError) as refused:
+        complete({"data": {"name": "iris"}, section: {key: value}}, Path("long.toml"))
+    for line in str(refused.value).splitlines():
+        assert line.startswith("long.toml: ")
+        assert len(line) < 2_100
+        assert re.search(r"\(\d+ letters\)", line)
+
+
+def test_a_mistake_is_data_that_says_where_it_is() -> None:
+    with pytest.raises(UsageError) as refused:
+        complete({"data": {"name": "iris"}, "network": {"epochs": 0}, "study": {"trial": 3}}, Path("two.toml"))
+    (study, network) = sorted(refused.value.problems, key=lambda problem: problem.key, reverse=True)
+    assert (study.where, study.key) == ("two.toml", "study.trial")
+    assert "did you mean 'trials'" in study.rule
+    assert (network.where, network.key, network.value) == ("two.toml", "network.epochs", 0)
+    assert str(refused.value).splitlines() == [str(problem) for problem in refused.value.problems]

@@ -145,7 +145,7 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"wine": {"data": {"name": "wien"}}}, "variants.wine.data.name: unknown data set 'wien'; did you mean 'wine'"),
     ({"wine": {"network": 5}}, "variants.wine.network = 5: must be a table"),
     ({"wine": {"search": {"optimizers": ["sgd"], "optimizer": {"adam": {}}}}}, "variants.wine.search.optimizer.adam"),
-    ({"wine": {"data": {"file": "a.csv"}}}, "variants.wine.data.file = 'a.csv' needs target"),
+    ({"wine": {"data": {"file": "a.csv"}}}, "variants.wine.data.file = 'a.csv': needs target"),
     ({"wine": {"study": {"mode": "compare", "trials": 6}}}, 'variants.wine.study.trials = 6: mode = "compare"'),
     ({"wine": {"variants": {}}}, "variants.wine.variants: unknown key"),
     ({"wine": {"study": {"name": "x"}}}, "variants.wine.study.name = 'x': a variant is called STUDY-wine"),
