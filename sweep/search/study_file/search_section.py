@@ -28,6 +28,7 @@ from sweep.search.study_file.keys import written as toml
 from sweep.search.study_file.sections import Section
 
 LIKE = "like"  # the key that says which kind a name stands for
+_RATES = toml({part: value for part, value in written(LEARNING_RATE.search).items() if value is not False})
 _NAMED = f"known, or a name of your own with {LIKE} in its table; each once"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")  # no dot: Optuna's parameters are called name.field
 
@@ -41,7 +42,7 @@ class SearchSection(Section):
     convention: str = key("", "the library whose defaults hold for what is not said", "torch", among=CONVENTIONS)
     learning_rate: Any = key(
         None, LEARNING_RATE.help, {"low": 1e-3, "high": 1.0, "log": True}, type="number, list or range",
-        unset=toml(written(LEARNING_RATE.search)), rule=LEARNING_RATE.domain.rule(LEARNING_RATE.name),
+        unset=_RATES, rule=LEARNING_RATE.domain.rule(LEARNING_RATE.name),
     )  # fmt: skip
     optimizers: Annotated[list[str], Field(min_length=1)] = key(
         lambda: list(OPTIMIZERS), "the optimizers to search", ["momentum", "adam"], rule=_NAMED
