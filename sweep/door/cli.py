@@ -369,6 +369,8 @@ def guide(
 
     if html and as_json:
         raise UsageError("--html goes without --json: choose one")
+    if topic in {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}:
+        raise UsageError(f"unknown topic {topic!r}: it is a command: python -m sweep {topic} --help")
     if as_json:
         _say_json(guides.data(topic))
     elif topic and not html and _out().is_terminal:

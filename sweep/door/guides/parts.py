@@ -113,7 +113,7 @@ def _toml(constant: Hyperparameter, value: Any) -> str:
             return {key: tidy(each) for key, each in value.items() if each is not False}
         if isinstance(value, list | tuple):
             return [tidy(each) for each in value]
-        if constant.flag:
+        if constant.flag or value is True:
             return bool(value)
         return int(value) if value == int(value) else float(f"{value:.4g}")
 

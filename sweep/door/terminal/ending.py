@@ -21,6 +21,8 @@ def exit_code(app: typer.Typer, given: Sequence[str]) -> int:
     completing = f"_{PROGRAM.upper()}_COMPLETE" in os.environ or any(word in given for word in _COMPLETION)
     try:
         code = app(list(given), standalone_mode=False, prog_name=PROGRAM if completing else None)
+        if completing and code == 1:  # typer has said that it does not know the shell
+            code = UsageError.exit_code
     except SweepError as error:
         code = _complain(str(error), error.exit_code)
     except TyperException as error:  # an option or an argument that typer refuses
