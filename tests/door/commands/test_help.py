@@ -51,6 +51,7 @@ def test_a_guide_in_a_terminal_of_80_columns_is_rendered(
     assert "\x1b[" in outcome.out
     plain = re.sub(r"\x1b\[[0-9;]*m", "", outcome.out)
     assert max(map(len, plain.splitlines())) <= 80
+    assert plain.count("…") == guides.guide(topic).count("…")  # what is cut off in a table's cell
     title = guides.topics()[topic]
     assert title.split()[0] in plain
     assert not re.search(r"^## |^```|\*\*\w+\*\* ", plain, flags=re.MULTILINE)
