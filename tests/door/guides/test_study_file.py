@@ -22,10 +22,9 @@ from sweep.search.study_file.spec import Spec, complete
 
 GUIDE = guides.guide("study-file")
 SECTIONS: dict[str, type[BaseModel]] = {
-    name: field.annotation
-    for name, field in Spec.model_fields.items()
-    if field.annotation  # always
+    name: field.annotation for name, field in Spec.model_fields.items() if isinstance(field.annotation, type)
 }
+assert SECTIONS.keys() == Spec.model_fields.keys()
 KEYS = [(section, name) for section, model in SECTIONS.items() for name in model.model_fields]
 KINDS: dict[tuple[str, str], type] = {("optimizer", name): kind for name, kind in OPTIMIZERS.items()} | {
     ("schedule", name): kind for name, kind in SCHEDULES.items()
