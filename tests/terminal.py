@@ -38,12 +38,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "sweep", *arguments]
 
 
-def sweep(*arguments: str, cwd: Path, stdin: str = "") -> Outcome:
+def sweep(*arguments: str, cwd: Path, stdin: str = "", columns: int = 100) -> Outcome:
     """Run a command to its end, in this process: a process of its own takes two seconds to import the libraries."""
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(cwd),
-        mock.patch.dict(os.environ, {"COLUMNS": "100"}),
+        mock.patch.dict(os.environ, {"COLUMNS": str(columns)}),
         mock.patch("sys.stdin", io.StringIO(stdin)),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

@@ -1,4 +1,4 @@
-"""Running studies from Python: what the command line does, without the terminal. The README has an example."""
+"""Running studies from Python: what the command line does, without the terminal. The guide ``python`` has examples."""
 
 from __future__ import annotations
 

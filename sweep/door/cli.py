@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.exceptions import TyperException
 
-from sweep.errors import CheckFailed, SweepError, UsageError
+from sweep import __version__
+from sweep.door.terminal.ending import PROGRAM, exit_code
+from sweep.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from sweep.search.study_file.catalogue import Found
 
 app = typer.Typer(
-    name="sweep",
+    name=PROGRAM,
     help="Which optimizer, which schedule, which constants? Without a command: run the study 'quickstart'.",
     epilog="Example: python -m sweep run schedules --workers 2",
     no_args_is_help=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -59,8 +59,19 @@ def _say_json(data: Any) -> None:
     typer.echo(json.dumps(data, allow_nan=False))
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sweep {__version__}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def door(context: typer.Context) -> None:
+def door(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="say which version this is")
+    ] = False,
+) -> None:
     """Run the study 'quickstart' when no command is given."""
     if context.invoked_subcommand is None:
         run("quickstart")
@@ -338,6 +349,35 @@ def bench(
         _out(shown.WIDTH).print(shown.shown(found))
 
 
+def _topics(incomplete: str) -> list[str]:
+    from sweep.door import guides
+
+    return [topic for topic in guides.topics() if topic.startswith(incomplete)]
+
+
+@app.command("help", epilog="Example: python -m sweep help study-file --html > study-file.html")
+def guide(
+    topic: Annotated[
+        str | None, typer.Argument(help="left out: all of them, a line each", autocompletion=_topics)
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="a page on stdout; without a topic of all guides")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a guide, such as every key of a study file; without a topic, list them."""
+    from sweep.door import guides
+
+    if html and as_json:
+        raise UsageError("--html goes without --json: choose one")
+    if topic in {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}:
+        raise UsageError(f"unknown topic {topic!r}: it is a command: python -m sweep {topic} --help")
+    if as_json:
+        _say_json(guides.data(topic))
+    elif topic and not html and _out().is_terminal:
+        _out().print(guides.in_colours(topic))
+    else:
+        typer.echo(guides.page(topic) if html else guides.text(topic))
+
+
 def _ask(prompt: str) -> str:
     """Ask on stderr: stdout carries the result."""
     typer.echo(prompt, nl=False, err=True)
@@ -346,27 +386,4 @@ def _ask(prompt: str) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; turn every error into one line on stderr and the right exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
-    try:
-        code = app(given, standalone_mode=False)
-    except SweepError as error:
-        code = _complain(str(error), error.exit_code)
-    except TyperException as error:  # an option or an argument that typer refuses
-        said = error.format_message() if hasattr(error, "format_message") else str(error)
-        code = _complain(" ".join(said.split()), UsageError.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _complain("stopped", 130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; Python would complain about the rest at exit
-        code = 0
-    except Exception as error:  # the last resort: a bug of ours, said in one line
-        if {"-v", "--verbose"} & set(given):
-            traceback.print_exc()
-        code = _complain(f"internal error: {type(error).__name__}: {error} (please report it; -v shows where)", 3)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _complain(message: str, code: int) -> int:
-    for line in message.splitlines():
-        typer.echo(f"sweep: {line}", err=True)
-    return code
+    sys.exit(exit_code(app, sys.argv[1:] if arguments is None else arguments))

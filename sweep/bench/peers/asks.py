@@ -14,7 +14,7 @@ from sweep.search.choosing.samplers import SAMPLERS, Balanced
 from sweep.search.running.ledger import Ledger
 from sweep.search.space.space import Space
 from sweep.search.study_file import catalogue
-from sweep.search.study_file import spec as specs
+from sweep.search.study_file.sections import LARGEST_GENERATION
 
 STUDY = "quickstart"
 ASKS = 5  # measured after so many finished trials
@@ -51,7 +51,7 @@ def _known_study(searched: Space, count: int, sampler: Any) -> tuple[optuna.Stud
 
 def sweep_ask(count: int) -> float:
     """Ms that the loop of a study takes for one ask after about `count` trials: a whole generation's, shared out."""
-    searched, size = space(), specs.LARGEST_GENERATION
+    searched, size = space(), LARGEST_GENERATION
     generation = -(-count // size)
     sampler = SAMPLERS["tpe"](searched, 0, size)
     study, storage = _known_study(searched, generation * size, sampler)

@@ -13,17 +13,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from sweep.errors import Broken, Problem, UsageError, unknown
+from sweep.learning.configuration import LEARNING_RATE
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.parity.conventions import CONVENTIONS
+from sweep.search.space.entries import written
+from sweep.search.study_file.keys import key
+from sweep.search.study_file.keys import written as toml
 from sweep.search.study_file.sections import Section
 
 LIKE = "like"  # the key that says which kind a name stands for
+_RATES = toml({part: value for part, value in written(LEARNING_RATE.search).items() if value is not False})
+_NAMED = f"known, or a name of your own with {LIKE} in its table; each once"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")  # no dot: Optuna's parameters are called name.field
 
 
@@ -33,12 +39,25 @@ class SearchSection(Section):
     What is not narrowed has the default range, or, under a `convention`, the default of that library.
     """
 
-    convention: str = ""
-    learning_rate: Any = None
-    optimizers: list[str] = Field(default_factory=lambda: list(OPTIMIZERS), min_length=1)
-    schedules: list[str] = Field(default_factory=lambda: list(SCHEDULES), min_length=1)
-    optimizer: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    schedule: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    convention: str = key("", "the library whose defaults hold for what is not said", "torch", among=CONVENTIONS)
+    learning_rate: Any = key(
+        None, LEARNING_RATE.help, {"low": 1e-3, "high": 1.0, "log": True}, type="number, list or range",
+        unset=_RATES, rule=LEARNING_RATE.domain.rule(LEARNING_RATE.name),
+    )  # fmt: skip
+    optimizers: Annotated[list[str], Field(min_length=1)] = key(
+        lambda: list(OPTIMIZERS), "the optimizers to search", ["momentum", "adam"], rule=_NAMED
+    )
+    schedules: Annotated[list[str], Field(min_length=1)] = key(
+        lambda: list(SCHEDULES), "the schedules to search", ["constant", "cosine"], rule=_NAMED
+    )
+    optimizer: dict[str, dict[str, Any]] = key(
+        dict, "how an optimizer's constants are narrowed", {"rmsprop": {"decay": [0.9, 0.99], "epsilon": 1e-8}},
+        rule="a table for each, which is among optimizers",
+    )  # fmt: skip
+    schedule: dict[str, dict[str, Any]] = key(
+        dict, "how a schedule's constants are narrowed", {"step": {"every": 10, "divisor": {"low": 2.0, "high": 5.0}}},
+        rule="a table for each, which is among schedules",
+    )  # fmt: skip
 
     def kinds(self) -> tuple[tuple[str, list[str], Mapping[str, Mapping[str, Any]], Mapping[str, type]], ...]:
         """For optimizers and for schedules: the word, the names used, their tables, and the kinds that there are."""

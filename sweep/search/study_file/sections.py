@@ -8,16 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sweep.errors import Broken, Problem, shortened, unknown
-from sweep.learning.data.datasets import DATASETS
+from sweep.learning.data.datasets import DATASETS, MOST_CLASSES
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, never_learns
 from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION
 from sweep.search.choosing import optuna_samplers
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS
+from sweep.search.study_file.keys import key
 
 Count = Annotated[int, Field(ge=1, le=10**9)]  # far from what overflows anywhere
 LONGEST_NAME = 200  # a file system takes 255, and a folder that is set aside gets a number
 LARGEST_PROPOSED = 10_000  # trials a generation: all are in memory at once
+SMALLEST_GENERATION, LARGEST_GENERATION = 8, 64
+FEW_SAMPLES = {2_000: 3, 5_000: 2}  # up to so many samples a trial is judged on so many splits, unless the study says
+_SPLITS = ", ".join(f"{splits} up to {most:,} samples" for most, splits in FEW_SAMPLES.items())
+_MADE_TO_FIND = 'mode "optimize" only, and not with the sampler "grid"'
 
 
 class Section(BaseModel):
@@ -34,23 +39,54 @@ class StudySection(Section):
     more `metrics` than that, loss and error can be measured beside it.
     """
 
-    name: str = ""
-    question: str = ""
-    mode: Literal["optimize", "compare"] = "optimize"
-    trials: Count = 256
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    sampler: str = ""
-    pruner: str = ""
-    generation: Annotated[int, Field(ge=1, le=LARGEST_PROPOSED)] | None = None
-    objective: str = VALIDATION + LOSS
-    metrics: list[str] = Field(default_factory=list)
-    at: Literal["last", "best"] = "last"
-    splits: Annotated[int, Field(ge=1, le=1000)] | None = None
-    replicates: Count = 1
-    defaults: bool | None = None
-    effective_rates: bool = False
-    storage: str = ""
-    start: list[dict[str, Any]] = Field(default_factory=list)
+    name: str = key(
+        "", "the name of the run's folder", "moons", unset="that of the file, without its ending",
+        rule=f"no slash, printable, at most {LONGEST_NAME} bytes",
+    )  # fmt: skip
+    question: str = key("", "what the study is to answer; the summary and the report say it", "Which rate is best?")
+    mode: Literal["optimize", "compare"] = key(
+        "optimize",
+        "to find a good configuration, or to judge the arms by as many random configurations each",
+        "compare",
+    )
+    trials: Count = key(256, "how many trials, in total", 100, rule='with mode "compare" a multiple of the arms')
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = key(0, "what all that is random follows from", 1)
+    sampler: str = key(
+        "", "who proposes the trials", "random", unset='"tpe"; with mode "compare" "random"', among=SAMPLERS,
+        rule="or one of Optuna's, such as optuna:GPSampler",
+    )  # fmt: skip
+    pruner: str = key("", "who stops hopeless trials early", "halving", unset='"none"', among=PRUNERS)
+    generation: Annotated[int, Field(ge=1, le=LARGEST_PROPOSED)] | None = key(
+        None, "how many trials are proposed at once", 16,
+        unset="a twentieth of the trials, a quarter where the sampler does not learn; "
+        f"from {SMALLEST_GENERATION} to {LARGEST_GENERATION}",
+    )  # fmt: skip
+    objective: str = key(
+        VALIDATION + LOSS, "what judges a trial: the curve of a metric on the validation part", "validation_error",
+        among=[VALIDATION + name for name in METRICS],
+    )  # fmt: skip
+    metrics: list[str] = key(
+        list, "what else is measured, beside loss, error and the objective", ["balanced_error"], among=METRICS
+    )
+    at: Literal["last", "best"] = key("last", "the objective after the last epoch, or the lowest of all epochs", "best")
+    splits: Annotated[int, Field(ge=1, le=1000)] | None = key(
+        None, "on how many splits into training and validation part a trial is judged", 5, unset=f"{_SPLITS}, else 1"
+    )
+    replicates: Count = key(1, "trainings on each split, each with weights and an order of its own", 2)
+    defaults: bool | None = key(
+        None, "whether the first trials are the default configurations of the arms", False,
+        unset='true with mode "optimize", unless the sampler is "grid"', rule=f"true: {_MADE_TO_FIND}",
+    )  # fmt: skip
+    effective_rates: bool = key(False, "record, each epoch, quantiles of the parameters' own effective rates", True)
+    storage: str = key(
+        "", "where Optuna keeps the study: a journal file, relative to this one, or a database's URL",
+        "sqlite:///optuna.db", unset="journal.log in the run's folder", rule="printable",
+    )  # fmt: skip
+    start: list[dict[str, Any]] = key(
+        list, "the parameters of the first trials, by the names that the trials of the study have in Optuna",
+        [{"optimizer": "sgd", "schedule": "constant", "learning_rate": 0.05}],
+        rule=f"each names all that is searched for its arm, and nothing else; {_MADE_TO_FIND}",
+    )  # fmt: skip
 
     @field_validator("objective")
     @classmethod
@@ -119,16 +155,21 @@ class StudySection(Section):
 class DataSection(Section):
     """``[data]``: a data set by name with its arguments, or a file with its target column."""
 
-    name: str = ""
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    file: str = ""
-    target: str = ""
-    ignore: list[str] = Field(default_factory=list)
-    task: Literal["classification", "regression"] | None = None
-    rows: Count | None = None
-    scale: bool = True
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    test: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    name: str = key("", "a data set by its name", "wine", among=DATASETS, rule="this or file, not both")
+    arguments: dict[str, Any] = key(dict, "what the data set is made with", {"n_samples": 400}, rule="goes with name")
+    file: str = key("", "a CSV or Parquet file, relative to this one", "my.csv", rule="needs target")
+    target: str = key("", "the file's column to predict", "price", rule="goes with file")
+    ignore: list[str] = key(list, "columns of the file that are left out", ["id"], rule="goes with file")
+    task: Literal["classification", "regression"] | None = key(
+        None, "what is learnt from the file", "regression", rule="goes with file",
+        unset=f"classification of text, true or false, and whole numbers with at most {MOST_CLASSES} different values",
+    )  # fmt: skip
+    rows: Count | None = key(None, "take a random part of so many samples", 5000, unset="all")
+    scale: bool = key(True, "standardise the features by the training part", False)
+    validation: Annotated[float, Field(gt=0, lt=1)] = key(0.2, "share of the samples that judges the trials", 0.25)
+    test: Annotated[float, Field(ge=0, lt=1)] = key(
+        0.2, "share of the samples that the search never sees", 0.3, rule="validation + test below 1"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
@@ -151,12 +192,12 @@ class DataSection(Section):
 class NetworkSection(Section):
     """``[network]``: the network of every trial, and its budget."""
 
-    hidden: list[Count] = Field(default_factory=lambda: [32])
-    activation: str = "relu"
-    initial_weights: str = "he"
-    epochs: Count = 30
-    batch_size: Count = 32
-    dtype: Literal["float32", "float64"] = "float32"
+    hidden: list[Count] = key(lambda: [32], "units of each hidden layer; []: a linear model", [64, 32])
+    activation: str = key("relu", "of the hidden layers", "tanh", among=ACTIVATIONS)
+    initial_weights: str = key("he", "how the weights begin", "glorot", among=INITIAL_WEIGHTS, rule="zero: hidden = []")
+    epochs: Count = key(30, "passes over the training part, in every trial", 10)
+    batch_size: Count = key(32, "samples of a minibatch", 64)
+    dtype: Literal["float32", "float64"] = key("float32", "the precision of the training", "float64")
 
     @model_validator(mode="after")
     def _names_are_known(self) -> NetworkSection:
@@ -177,8 +218,10 @@ class RaceSection(Section):
     and the default of every arm. Each round trains those that are left on so many more splits (`rounds`).
     """
 
-    candidates: Annotated[int, Field(ge=1, le=100)] = 5
-    rounds: list[Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=lambda: [2, 3], max_length=10)
+    candidates: Annotated[int, Field(ge=1, le=100)] = key(5, "configurations of each leading arm that take part", 3)
+    rounds: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Field(max_length=10)] = key(
+        lambda: [2, 3], "the fresh splits of each round", [3], rule="[]: no race"
+    )
 
 
 class VerdictSection(Section):
@@ -188,6 +231,8 @@ class VerdictSection(Section):
     `delta`, a share of the leader's mean, is none.
     """
 
-    arms: Annotated[int, Field(ge=1, le=32)] = 8
-    seeds: Annotated[int, Field(ge=0, le=1000)] = 20
-    delta: Annotated[float, Field(gt=0, le=10)] = 0.05
+    arms: Annotated[int, Field(ge=1, le=32)] = key(8, "how many leading arms are judged", 4)
+    seeds: Annotated[int, Field(ge=0, le=1000)] = key(20, "fresh seeds for each; 0: no race and no verdict", 40)
+    delta: Annotated[float, Field(gt=0, le=10)] = key(
+        0.05, "a difference below this share of the leader's score is none", 0.02
+    )

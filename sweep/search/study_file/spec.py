@@ -28,7 +28,10 @@ from sweep.search.storage.storage import absolute
 from sweep.search.study_file import messages, variants
 from sweep.search.study_file.search_section import LIKE, SearchSection
 from sweep.search.study_file.sections import (
+    FEW_SAMPLES,
+    LARGEST_GENERATION,
     LONGEST_NAME,
+    SMALLEST_GENERATION,
     DataSection,
     NetworkSection,
     RaceSection,
@@ -36,9 +39,6 @@ from sweep.search.study_file.sections import (
     StudySection,
     VerdictSection,
 )
-
-SMALLEST_GENERATION, LARGEST_GENERATION = 8, 64
-FEW_SAMPLES = {2_000: 3, 5_000: 2}  # up to so many samples a trial is judged on so many splits, unless the study says
 
 
 class Spec(Section):

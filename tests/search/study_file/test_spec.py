@@ -14,14 +14,8 @@ from sweep.learning.hyper import Fixed, Range, hyperparameters
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.search.study_file.catalogue import shipped
-from sweep.search.study_file.spec import (
-    LARGEST_GENERATION,
-    SMALLEST_GENERATION,
-    complete,
-    generation_size,
-    read,
-    read_variants,
-)
+from sweep.search.study_file.sections import LARGEST_GENERATION, SMALLEST_GENERATION
+from sweep.search.study_file.spec import complete, generation_size, read, read_variants
 from tests.studies import content, everything, laws, searches, tiny
 
 HERE = Path("study.toml")
