@@ -89,7 +89,8 @@ def add_baselines(spec: Spec, folder: Path) -> None:
     rows = []
     for replicate in wanted:
         work = finalists.job(spec, replicate, [])
-        rows += [asdict(each) | {"replicate": replicate} for each in baselines(prepare(work.source, work.seed))]
+        found = baselines(prepare(work.source, work.seed), spec.network.loss)
+        rows += [asdict(each) | {"replicate": replicate} for each in found]
     after_search.write_baselines(folder, pd.DataFrame(rows))
 
 

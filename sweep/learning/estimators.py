@@ -32,7 +32,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         Optimizer, schedule and learning rate; left out: momentum 0.9 with rate 0.01.
     hidden : tuple of int
         Sizes of the hidden layers; may be empty.
-    activation, initial_weights, dtype, epochs, batch_size
+    activation, initial_weights, dtype, epochs, batch_size, loss
         As in `sweep.learning.training.loop.Settings`.
     scale : bool
         Standardise the features; the targets of a regression always are.
@@ -64,6 +64,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         scale: bool = True,
         validation: float = 0.1,
         seed: int = 0,
+        loss: str | None = None,
     ) -> None:
         self.configuration = configuration
         self.hidden = hidden
@@ -75,6 +76,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.scale = scale
         self.validation = validation
         self.seed = seed
+        self.loss = loss
 
     def _fit(self, features: Any, target: Any) -> None:
         if not 0 <= self.validation < 1:
@@ -83,8 +85,9 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         source = DataSource(name="the samples given", validation=self.validation, test=0.0, scale=self.scale)
         data = split(table, source, self.seed) if self.validation else whole(table, source)
         settings = Settings(
-            tuple(self.hidden), self.activation, self.initial_weights, self.dtype, self.epochs, self.batch_size
-        )
+            tuple(self.hidden), self.activation, self.initial_weights, self.dtype, self.epochs, self.batch_size,
+            loss=self.loss,
+        )  # fmt: skip
         chosen = self.configuration or Configuration(0.01, Momentum())
         training = train([chosen], data, settings, self.seed)
         self.encoder_, self.scaler_, self.classes_ = data.encoder, data.scaler, data.classes

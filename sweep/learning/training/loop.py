@@ -17,7 +17,7 @@ from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data
 from sweep.learning.hyper import Array
-from sweep.learning.network.functions import sum_first
+from sweep.learning.network.functions import LOSSES, misfit, sum_first
 from sweep.learning.network.stacked import Architecture, StackedNetwork
 from sweep.learning.seeds import stream
 from sweep.learning.training.machine import steady
@@ -38,6 +38,7 @@ class Settings:
     Together these are the trial's `trainings`: rows of the population, replicates of one split beside one another, and
     whatever has an axis for replicates has all of them on it. The last minibatch of an epoch is smaller where
     `batch_size` does not divide the training part. With `effective_rates`, quantiles of them are recorded each epoch.
+    Without a `loss` it is the one that follows from the data's task.
     """
 
     hidden: tuple[int, ...] = (32,)
@@ -49,6 +50,7 @@ class Settings:
     replicates: int = 1
     effective_rates: bool = False
     splits: int = 1
+    loss: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "replicates", "splits"):
@@ -77,9 +79,11 @@ class Settings:
         return min(MOST_ROWS, max(1, CACHE // row))
 
     def architecture(self, data: Data) -> Architecture:
-        """The network for a data set."""
-        sizes = (data.inputs, *self.hidden, data.outputs)
-        return Architecture(sizes, data.loss, self.activation, self.initial_weights, self.dtype)
+        """The network for a data set; `UsageError` if the loss is for another task."""
+        sizes, loss = (data.inputs, *self.hidden, data.outputs), self.loss or data.loss
+        if loss in LOSSES and (problem := misfit(loss, data.task)):
+            raise UsageError(f"network.{problem}")
+        return Architecture(sizes, loss, self.activation, self.initial_weights, self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

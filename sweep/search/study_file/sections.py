@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sweep.errors import unknown
 from sweep.learning.data.datasets import DATASETS
-from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, never_learns
+from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.search.choosing import optuna_samplers
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS
@@ -128,10 +128,11 @@ class DataSection(Section):
 
 
 class NetworkSection(Section):
-    """``[network]``: the network of every trial, and its budget."""
+    """``[network]``: the network of every trial, and its budget; without `loss` that follows from the target."""
 
     hidden: list[Count] = Field(default_factory=lambda: [32])
     activation: str = "relu"
+    loss: str | None = None
     initial_weights: str = "he"
     epochs: Count = 30
     batch_size: Count = 32
@@ -141,6 +142,8 @@ class NetworkSection(Section):
     def _names_are_known(self) -> NetworkSection:
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation: {unknown('activation', self.activation, ACTIVATIONS)}")
+        if self.loss is not None and self.loss not in LOSSES:
+            raise ValueError(f"loss: {unknown('loss', self.loss, LOSSES)}")
         if self.initial_weights not in INITIAL_WEIGHTS:
             raise ValueError(f"initial_weights: {unknown('initial weights', self.initial_weights, INITIAL_WEIGHTS)}")
         if problem := never_learns(self.initial_weights, self.hidden):
