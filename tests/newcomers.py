@@ -133,10 +133,10 @@ OPTIMIZERS |= {kind.name: kind for kind in (Lion, AmsGrad, Adan)}
 SCHEDULES = '''
 @final
 @dataclass(frozen=True)
-class Root(Schedule):
+class SquareRoot(Schedule):
     """Down to `end` in `duration` epochs after the warm-up, like a root: there is no hold."""
 
-    name: ClassVar[str] = "root"
+    name: ClassVar[str] = "square_root"
 
     end: Scalar = hyper(0.1, "factor at the end", domain=NOT_NEGATIVE, search=Choices((0.0, 0.1)))
     duration: Scalar = hyper(
@@ -148,7 +148,7 @@ class Root(Schedule):
         return 1.0 + (self.end - 1.0) * np.sqrt(np.minimum(time / self.duration, 1.0))
 
 
-SCHEDULES[Root.name] = Root
+SCHEDULES[SquareRoot.name] = SquareRoot
 '''
 
 FUNCTIONS = '''
@@ -189,7 +189,7 @@ def _rings(*, n_samples: int = 60, noise: float = 0.1) -> Table:
     return Table(features + noise * random.normal(size=features.shape), ring, "classification")
 
 
-DATASETS["rings"] = _rings
+DATASETS["three_rings"] = _rings
 '''
 
 SAMPLERS = '''
@@ -231,18 +231,20 @@ PLOTS = '''
 from sweep.results.plots import look  # noqa: E402
 
 
-def epochs(answer: Answer) -> go.Figure:
+def training_lengths(answer: Answer) -> go.Figure | None:
     """How long trials were trained.
 
     The epochs of each trial, in the order in which they were asked.
     """
-    table = answer.trials[["number", "epochs"]]
+    table = answer.trials.loc[answer.trials["state"] != "running", ["number", "epochs"]]
+    if table.empty:
+        return None
     figure = look.figure("trial", "epochs")
     figure.add_scatter(x=table["number"], y=table["epochs"], mode="markers", showlegend=False)
     return look.tell(figure, table)
 
 
-PLOTS["epochs"] = epochs
+PLOTS["training-lengths"] = training_lengths
 '''
 
 CONVENTIONS = """
@@ -260,12 +262,12 @@ CONVENTIONS["lasagne"] = Convention(
 
 ADDED = (
     Addition("sweep/learning/optimizers/rules.py", ("lion", "amsgrad", "adan"), OPTIMIZERS),
-    Addition("sweep/learning/schedules/formulas.py", ("root",), SCHEDULES),
+    Addition("sweep/learning/schedules/formulas.py", ("square_root",), SCHEDULES),
     Addition("sweep/learning/network/functions.py", ("mish", "log_cosh"), FUNCTIONS),
-    Addition("sweep/learning/data/datasets.py", ("rings",), DATASETS),
+    Addition("sweep/learning/data/datasets.py", ("three_rings",), DATASETS),
     Addition("sweep/search/choosing/samplers.py", ("halton",), SAMPLERS),
     Addition("sweep/search/choosing/pruners.py", ("quartile",), PRUNERS),
-    Addition("sweep/results/plots/__init__.py", ("epochs",), PLOTS),
+    Addition("sweep/results/plots/__init__.py", ("training-lengths",), PLOTS),
     Addition("sweep/parity/conventions.py", ("lasagne",), CONVENTIONS),
 )
 

@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.datasets import Table, Task, table_of
 from sweep.learning.data.splits import DataSource, split, whole
+from sweep.learning.data.tables import Table, Task, table_of
 from sweep.learning.hyper import Array
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.optimizers.rules import Momentum
