@@ -14,6 +14,8 @@ from tests import servers
 # pytest --hypothesis-profile=explore, or HYPOTHESIS_PROFILE=explore.
 settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.register_profile("explore", deadline=None, database=None, max_examples=2000)
+# A glance at many tests: a few examples each.
+settings.register_profile("glance", parent=settings.get_profile("steady"), max_examples=4)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 

@@ -64,9 +64,29 @@ def tanh_slope(z: float) -> float:
     return 1 / math.cosh(z) ** 2
 
 
+def normal(z: float) -> float:
+    """The probability that a standard normal number is below z."""
+    return math.erfc(-z / math.sqrt(2)) / 2
+
+
+def gelu_slope(z: float) -> float:
+    """By the product rule, with the normal density."""
+    return normal(z) + z * math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def logistic(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
+def silu_slope(z: float) -> float:
+    return logistic(z) + z * logistic(z) * (1 - logistic(z))
+
+
 ACTIVATIONS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
     "relu": (relu, relu_slope),
     "tanh": (math.tanh, tanh_slope),
+    "gelu": (lambda z: z * normal(z), gelu_slope),
+    "silu": (lambda z: z * logistic(z), silu_slope),
 }
 
 
@@ -97,7 +117,15 @@ def squared_error(outputs: Vector, target: Vector) -> tuple[float, Vector]:
     return loss, np.array([2 * d / len(differences) for d in differences])
 
 
+def huber(outputs: Vector, target: Vector) -> tuple[float, Vector]:
+    """Loss and gradient of one sample: a parabola up to a difference of 1, and from there on its tangent."""
+    differences = [float(z - t) for z, t in zip(outputs, target, strict=True)]
+    loss = sum(d**2 / 2 if abs(d) <= 1 else abs(d) - 0.5 for d in differences) / len(differences)
+    return loss, np.array([(d if abs(d) <= 1 else math.copysign(1.0, d)) / len(differences) for d in differences])
+
+
 LOSSES: dict[str, Callable[[Vector, Vector], tuple[float, Vector]]] = {
+    "huber": huber,
     "cross_entropy": cross_entropy,
     "squared_error": squared_error,
 }

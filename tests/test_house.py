@@ -116,7 +116,7 @@ def test_only_the_search_room_and_the_door_know_optuna(room: str) -> None:
 
 def test_pandas_is_imported_in_the_learning_room_only_where_a_file_is_read() -> None:
     users = {p.name for p in (PACKAGE / "learning").rglob("*.py") if any(n.startswith("pandas") for n in imports(p))}
-    assert users == {"datasets.py"}
+    assert users == {"tables.py"}
 
 
 @pytest.mark.parametrize("path", SOURCES + TESTS, ids=lambda p: str(p.relative_to(ROOT)))

@@ -98,6 +98,7 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
         chosen,
         hidden=settings.hidden,
         activation=settings.activation,
+        loss=settings.loss,
         initial_weights=settings.initial_weights,
         dtype=settings.dtype,
         epochs=settings.epochs,

@@ -16,8 +16,10 @@ from sweep.learning.network.metrics import ALWAYS, Measuring, Outcome
 MOST_STEPS = 1000  # of the solver of logistic regression
 
 
-def baselines(data: Data, metrics: Sequence[str] = ALWAYS) -> dict[str, dict[str, float]]:
+def baselines(data: Data, metrics: Sequence[str] = ALWAYS, loss: str | None = None) -> dict[str, dict[str, float]]:
     """Train the models of `NAMES` on the training part; measure them on the test part, else on the validation part.
+
+    Their loss is the network's: the one that follows from the task, unless another is given.
 
     Returns
     -------
@@ -26,15 +28,15 @@ def baselines(data: Data, metrics: Sequence[str] = ALWAYS) -> dict[str, dict[str
     """
     part = data.test if len(data.test) else data.validation
     outputs = _logits if data.task == "classification" else _numbers
-    return {name: _measured(outputs(name, data, part), data, part, metrics) for name in NAMES}
+    return {name: _measured(outputs(name, data, part), data, part, metrics, loss or data.loss) for name in NAMES}
 
 
-def _measured(outputs: Array, data: Data, part: Part, metrics: Sequence[str]) -> dict[str, float]:
+def _measured(outputs: Array, data: Data, part: Part, metrics: Sequence[str], loss: str) -> dict[str, float]:
     """What is measured of outputs of shape ``(samples, outputs)``."""
     measuring = Measuring(data.task, tuple(metrics))
     variance = np.maximum(part.targets.var(axis=0), np.finfo(np.float32).tiny)[:, None, None]
-    loss = LOSSES[data.loss](False)
-    of = Outcome(np.array(outputs.T[None], dtype=float), part.targets.T[:, None], variance, loss)
+    rows = np.array(outputs.T[None], dtype=float)
+    of = Outcome(rows, part.targets.T[:, None], variance, LOSSES[loss](False))
     whole = measuring.whole(of)  # first: the loss leaves nothing of the outputs
     found = measuring.each(of) | whole
     return {name: float(found[name].mean()) for name in metrics}

@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.datasets import Table, Task, table_of
 from sweep.learning.data.splits import DataSource, split, whole
+from sweep.learning.data.tables import Table, Task, table_of
 from sweep.learning.hyper import Array
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.optimizers.rules import Momentum
@@ -33,7 +33,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         Optimizer, schedule and learning rate; left out: momentum 0.9 with rate 0.01.
     hidden : tuple of int
         Sizes of the hidden layers; may be empty.
-    activation, initial_weights, dtype, epochs, batch_size
+    activation, initial_weights, dtype, epochs, batch_size, loss
         As in `sweep.learning.training.settings.Settings`.
     scale : bool
         Standardise the features; the targets of a regression always are.
@@ -65,6 +65,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         scale: bool = True,
         validation: float = 0.1,
         seed: int = 0,
+        loss: str | None = None,
     ) -> None:
         self.configuration = configuration
         self.hidden = hidden
@@ -76,6 +77,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.scale = scale
         self.validation = validation
         self.seed = seed
+        self.loss = loss
 
     def _fit(self, features: Any, target: Any) -> None:
         if not 0 <= self.validation < 1:
@@ -84,8 +86,9 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         source = DataSource(name="the samples given", validation=self.validation, test=0.0, scale=self.scale)
         data = split(table, source, self.seed) if self.validation else whole(table, source)
         settings = Settings(
-            tuple(self.hidden), self.activation, self.initial_weights, self.dtype, self.epochs, self.batch_size
-        )
+            tuple(self.hidden), self.activation, self.initial_weights, self.dtype, self.epochs, self.batch_size,
+            loss=self.loss,
+        )  # fmt: skip
         chosen = self.configuration or Configuration(0.01, Momentum())
         training = train([chosen], data, settings, self.seed)
         self.encoder_, self.scaler_, self.classes_ = data.encoder, data.scaler, data.classes

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data
 from sweep.learning.hyper import Array, hyperparameters
@@ -14,6 +12,7 @@ from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.training.settings import Settings
 from tests import reference
+from tests.learning.textbook import need
 
 
 def by_the_reference(
@@ -21,8 +20,8 @@ def by_the_reference(
 ) -> reference.Outcome:
     """Train from these initial parameters through these orders, one for each epoch."""
     optimizer, schedule, made_of = configuration.optimizer, configuration.schedule, settings.architecture(data)
-    if optimizer.name not in reference.OPTIMIZERS or schedule.name not in reference.SCHEDULES:
-        pytest.skip(f"no oracle for {configuration.arm} in tests/learning/textbook.py")
+    need(optimizer.name, reference.OPTIMIZERS, "OPTIMIZERS")
+    need(schedule.name, reference.SCHEDULES, "SCHEDULES")
     recipe = reference.Recipe(
         settings.activation, made_of.loss, optimizer.name, constants_of(optimizer), schedule.name,
         constants_of(schedule), configuration.learning_rate, settings.batch_size,

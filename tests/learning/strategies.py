@@ -14,8 +14,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.datasets import Task
 from sweep.learning.data.splits import Data, Part
+from sweep.learning.data.tables import Task
 from sweep.learning.hyper import Choices, Domain, Fixed, Hyperparameter, hyperparameters
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LINEAR_ONLY
 from sweep.learning.optimizers.base import Optimizer
@@ -107,9 +107,15 @@ def rules(kind: type[Rule]) -> st.SearchStrategy[Rule]:
     return constants(kind).map(lambda chosen: kind(**chosen))
 
 
+def watches(schedule: Schedule) -> bool:
+    """Whether a schedule watches a loss."""
+    nothing = np.ones((1, 1))
+    return bool(schedule.start(nothing, nothing))
+
+
 optimizers: st.SearchStrategy[Optimizer] = st.one_of([rules(kind) for kind in OPTIMIZERS.values()])
 schedules: st.SearchStrategy[Schedule] = st.one_of([rules(kind) for kind in SCHEDULES.values()])
-open_loop: st.SearchStrategy[Schedule] = st.one_of([rules(k) for n, k in SCHEDULES.items() if n != "plateau"])
+open_loop: st.SearchStrategy[Schedule] = st.one_of([rules(kind) for kind in SCHEDULES.values() if not watches(kind())])
 
 
 def _joined(count: int) -> st.SearchStrategy[Join]:

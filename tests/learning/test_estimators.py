@@ -13,8 +13,8 @@ from sklearn.exceptions import NotFittedError
 
 from sweep.errors import DataError, UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.datasets import Table
 from sweep.learning.data.splits import DataSource, split, whole
+from sweep.learning.data.tables import Table
 from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, RMSProp

@@ -30,6 +30,7 @@ from sweep.learning.schedules.formulas import (
     Schedule,
     Step,
 )
+from tests.learning.strategies import watches
 
 TURNED: dict[str, float] = {
     "rate_decay": 0.02, "weight_decay": 0.03, "momentum": 0.8, "dampening": 0.3, "decay": 0.97, "epsilon": 0.01,
@@ -117,11 +118,6 @@ def schedules() -> list[Schedule]:
     kinds = [kind for kind in SCHEDULES.values() if not watches(kind())]
     newcomers: list[Schedule] = [kind() for kind in kinds if kind.name not in AT_WORK]
     return [schedule for known in AT_WORK.values() for schedule in known] + newcomers
-
-
-def watches(schedule: Schedule) -> bool:
-    """Whether a schedule watches a loss."""
-    return bool(schedule.start(np.ones((1, 1)), np.ones((1, 1))))
 
 
 def rates(configuration: Configuration, steps: int, updates: int) -> Array:

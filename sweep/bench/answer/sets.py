@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sweep.learning.data.datasets import Table, load_named
+from sweep.learning.data.datasets import load_named
 from sweep.learning.data.splits import Data, DataSource, Part, split
+from sweep.learning.data.tables import Table
 from sweep.learning.hyper import Array
 from sweep.learning.seeds import integer_seed
 from sweep.search.study_file.spec import Spec, complete

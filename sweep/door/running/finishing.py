@@ -89,7 +89,7 @@ def add_baselines(spec: Spec, folder: Path) -> None:
     rows = []
     for replicate in wanted:
         work = finalists.job(spec, replicate, [])
-        found = baselines(prepare(work.source, work.seed), spec.metrics)
+        found = baselines(prepare(work.source, work.seed), spec.metrics, spec.network.loss)
         rows += [{"name": name, **measured, "replicate": replicate} for name, measured in found.items()]
     after_search.write_baselines(folder, pd.DataFrame(rows))
 

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from sweep.errors import DataError
-from sweep.learning.data.datasets import Table, Task, load_file, load_named
+from sweep.learning.data.datasets import load_named
+from sweep.learning.data.tables import Table, Task, load_file
 from sweep.learning.hyper import Array
 from sweep.learning.seeds import integer_seed
 

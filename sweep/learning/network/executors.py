@@ -51,7 +51,7 @@ def update_function(rule: Formula, slots: int, coefficients: int, *, compiled: b
     slots, coefficients : int
         How many state arrays and how many coefficients it takes.
     compiled : bool, optional
-        Which executor; left out: compiled if numba is there (and the rule has at most three state arrays).
+        Which executor; left out: compiled if numba is there.
 
     Returns
     -------
@@ -59,8 +59,8 @@ def update_function(rule: Formula, slots: int, coefficients: int, *, compiled: b
         ``update(parameters, gradient, state, coefficients)``: arrays of shape ``(trials, parameters)``, a tuple of
         `slots` such arrays (None where one is not used), and ``(trials, coefficients)``. Changes parameters and state.
     """
-    if _wanted(compiled) and slots in _LOOPS:
-        return _compiled(_LOOPS[slots], rule, coefficients)
+    if _wanted(compiled):
+        return _compiled(_loop(slots), rule, coefficients)
     return functools.partial(_interpreted, rule)
 
 
@@ -82,7 +82,7 @@ def in_place(rule: Formula, others: int, *, compiled: bool | None = None) -> InP
     rule : callable
         ``rule(target, *others) -> target``, element-wise.
     others : int
-        How many arguments it has besides: none or one.
+        How many arguments it has besides: none, one or two.
     compiled : bool, optional
         Which executor; left out: compiled if numba is there.
 
@@ -199,49 +199,43 @@ if numba:  # choose by the type, before the loop is compiled: a call with an arr
     overload(_put)(_put_by_type)
 
 
-def _loop_0(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> None:
+@functools.cache
+def _loop(slots: int) -> Any:
+    """Write the loop over a population out for so many state arrays.
+
+    Each of them needs a variable of its own: taken from the tuple inside the loop they keep LLVM from vectorising, and
+    Python has no other way to name as many variables as there are. For one state array it is::
+
+        def _loop_1(parameters, gradient, state, coefficients):
+            a0 = state[0]
+            for k in range(parameters.shape[0]):
+                c = to_fixed_tuple(coefficients[k], width)
+                p, g = parameters[k], gradient[k]
+                s0 = _row(a0, k)
+                for i in range(parameters.shape[1]):
+                    (step, n0,) = formula(g[i], _get(s0, i), *c)
+                    _put(s0, i, n0)
+                    p[i] -= step
+    """
+
+    def each(text: str) -> str:
+        return "".join(text.format(j=j) for j in range(slots))
+
+    source = f"""
+def _loop_{slots}(parameters, gradient, state, coefficients):
+    {each("a{j} = state[{j}]; ")}
     for k in range(parameters.shape[0]):
         c = to_fixed_tuple(coefficients[k], width)
         p, g = parameters[k], gradient[k]
+        {each("s{j} = _row(a{j}, k); ")}
         for i in range(parameters.shape[1]):
-            (step,) = formula(g[i], *c)
+            (step, {each("n{j}, ")}) = formula(g[i], {each("_get(s{j}, i), ")} *c)
+            {each("_put(s{j}, i, n{j}); ")}
             p[i] -= step
-
-
-def _loop_1(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> None:
-    (first,) = state
-    for k in range(parameters.shape[0]):
-        c = to_fixed_tuple(coefficients[k], width)
-        p, g, s = parameters[k], gradient[k], _row(first, k)
-        for i in range(parameters.shape[1]):
-            step, one = formula(g[i], _get(s, i), *c)
-            _put(s, i, one)
-            p[i] -= step
-
-
-def _loop_2(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> None:
-    first, second = state
-    for k in range(parameters.shape[0]):
-        c = to_fixed_tuple(coefficients[k], width)
-        p, g, s, r = parameters[k], gradient[k], _row(first, k), _row(second, k)
-        for i in range(parameters.shape[1]):
-            step, one, two = formula(g[i], _get(s, i), _get(r, i), *c)
-            _put(s, i, one)
-            _put(r, i, two)
-            p[i] -= step
-
-
-def _loop_3(parameters: Any, gradient: Any, state: Any, coefficients: Any) -> None:
-    first, second, third = state
-    for k in range(parameters.shape[0]):
-        c = to_fixed_tuple(coefficients[k], width)
-        p, g, s, r, q = parameters[k], gradient[k], _row(first, k), _row(second, k), _row(third, k)
-        for i in range(parameters.shape[1]):
-            step, one, two, three = formula(g[i], _get(s, i), _get(r, i), _get(q, i), *c)
-            _put(s, i, one)
-            _put(r, i, two)
-            _put(q, i, three)
-            p[i] -= step
+"""
+    names = dict(globals())
+    exec(compile(source, __file__, "exec"), names)  # numba keeps what it compiles beside the file that code is from
+    return names[f"_loop_{slots}"]
 
 
 def _pass_0(target: Any) -> None:
@@ -256,6 +250,13 @@ def _pass_1(target: Any, other: Any) -> None:
         t, o = target[k], other[k]
         for i in range(target.shape[1]):
             t[i] = formula(t[i], o[i])
+
+
+def _pass_2(target: Any, other: Any, another: Any) -> None:
+    for k in range(target.shape[0]):
+        t, o, n = target[k], other[k], another[k]
+        for i in range(target.shape[1]):
+            t[i] = formula(t[i], o[i], n[i])
 
 
 def _classes(values: Any, targets: Any, folded: Any, carried: Any, scale: Any) -> None:
@@ -273,8 +274,7 @@ def _classes(values: Any, targets: Any, folded: Any, carried: Any, scale: Any) -
                 v[i], more[i] = formula(v[i], t[i], f[i], more[i], scale)
 
 
-_PASSES: dict[int, Any] = dict(enumerate((_pass_0, _pass_1)))
-_LOOPS: dict[int, Any] = dict(enumerate((_loop_0, _loop_1, _loop_2, _loop_3)))
+_PASSES = (_pass_0, _pass_1, _pass_2)
 
 
 @functools.cache

@@ -89,7 +89,8 @@ class Architecture:
 
     def bytes_per_row(self, samples: int) -> int:
         """Memory of one row while it trains: parameters, gradient, two state arrays, activations of `samples`."""
-        activations = sum(2 * (size + 1) * samples for size in self.sizes[1:])
+        kept = 3 if ACTIVATIONS[self.activation].looks_back else 2
+        activations = sum(kept * (size + 1) * samples for size in self.sizes[1:])
         return int((4 * self.parameters + activations) * np.dtype(self.dtype).itemsize)
 
 
@@ -207,18 +208,23 @@ class _Pass:
         self._outputs = np.zeros((rows, last, samples), dtype)
         weights, gradients = network.layers_of(network.parameters), network.layers_of(network.gradient)
         activations = [np.ones((rows, samples, size + 1), dtype) for size in hidden]
+        activation = ACTIVATIONS[network.architecture.activation]
+        before = [[np.ones_like(a)] if activation.looks_back else [] for a in activations]  # what went in, if asked for
         results = [*(a[..., :-1] for a in activations), _flipped(self._outputs)]
         deltas = [*(np.empty((rows, samples, size), dtype) for size in hidden), _flipped(self._outputs)]
         self._first = network.by_trial(weights[0]), network.by_trial(results[0])
         self._first_back = network.by_trial(deltas[0]), network.by_trial(gradients[0])
-        self._forward = list(zip(map(_flat, activations), activations, weights[1:], results[1:], strict=True))
+        self._forward = [
+            (_flat(activation), activation, weight, result, *kept)
+            for activation, weight, result, kept in zip(activations, weights[1:], results[1:], before, strict=True)
+        ]
         self._back = [
-            (_flipped(activation), above, gradient, _flipped(weight[:, :-1]), below, _flat(below), _flat(activation))
-            for activation, above, gradient, weight, below in zip(
-                activations, deltas[1:], gradients[1:], weights[1:], deltas[:-1], strict=True
+            (_flipped(seen[0]), above, gradient, _flipped(weight[:, :-1]), below, _flat(below), *map(_flat, seen))
+            for seen, above, gradient, weight, below in zip(
+                ([a, *kept] for a, kept in zip(activations, before, strict=True)),
+                deltas[1:], gradients[1:], weights[1:], deltas[:-1], strict=True,
             )
-        ][::-1]
-        activation = ACTIVATIONS[network.architecture.activation]
+        ][::-1]  # fmt: skip
         self._activate, self._activate_back = activation.executors(network.compiled)
         self._restore_ones = not activation.keeps_one
 
@@ -226,7 +232,9 @@ class _Pass:
         """Run the inputs through; return the outputs, ``(rows, outputs, samples)``, to be overwritten."""
         weights, result = self._first
         np.matmul(inputs, weights, out=result)
-        for flat, activation, weights, result in self._forward:
+        for flat, activation, weights, result, *before in self._forward:
+            for kept in before:
+                kept[...] = activation
             self._activate(flat)
             if self._restore_ones:
                 activation[..., -1] = 1
@@ -235,10 +243,10 @@ class _Pass:
 
     def backward(self, inputs: Array) -> None:
         """Fill the network's gradient from the gradient by the outputs, which stands in their place."""
-        for activation, above, gradient, weights, below, flat, flat_activation in self._back:
+        for activation, above, gradient, weights, below, flat, *seen in self._back:
             np.matmul(activation, above, out=gradient)
             np.matmul(above, weights, out=below)
-            self._activate_back(flat, flat_activation)
+            self._activate_back(flat, *seen)
         delta, gradient = self._first_back
         np.matmul(_flipped(inputs), delta, out=gradient)
 

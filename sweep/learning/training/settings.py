@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.errors import UsageError
+from sweep.errors import Problem, UsageError
 from sweep.learning.data.splits import Data
+from sweep.learning.network.functions import LOSSES, misfit
 from sweep.learning.network.metrics import ALWAYS, VALIDATION
 from sweep.learning.network.stacked import Architecture
 
@@ -23,7 +24,8 @@ class Settings:
     Together these are the trial's `trainings`: rows of the population, replicates of one split beside one another, and
     whatever has an axis for replicates has all of them on it. The last minibatch of an epoch is smaller where
     `batch_size` does not divide the training part. With `effective_rates`, quantiles of them are recorded each epoch.
-    The `metrics` are what is measured on the validation part (and on the test part, once that is opened).
+    Without a `loss` it is the one that follows from the data's task. The `metrics` are what is measured on the
+    validation part (and on the test part, once that is opened).
     """
 
     hidden: tuple[int, ...] = (32,)
@@ -36,6 +38,7 @@ class Settings:
     effective_rates: bool = False
     splits: int = 1
     metrics: tuple[str, ...] = ALWAYS
+    loss: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "replicates", "splits"):
@@ -69,6 +72,8 @@ class Settings:
         return min(MOST_ROWS, max(1, CACHE // row))
 
     def architecture(self, data: Data) -> Architecture:
-        """The network for a data set."""
-        sizes = (data.inputs, *self.hidden, data.outputs)
-        return Architecture(sizes, data.loss, self.activation, self.initial_weights, self.dtype)
+        """The network for a data set; `UsageError` if the loss is for another task."""
+        sizes, loss = (data.inputs, *self.hidden, data.outputs), self.loss or data.loss
+        if loss in LOSSES and (rule := misfit(loss, data.task)):
+            raise UsageError(Problem(rule, "network.loss", loss))
+        return Architecture(sizes, loss, self.activation, self.initial_weights, self.dtype)

@@ -150,7 +150,8 @@ class Clock:
 
 def _factor(schedule: Schedule, clock: Clock) -> str:
     """The factor, warm-up included. A KeyError: no formula is known."""
-    running = FORMULAS[type(schedule)](schedule, clock.after(schedule.warmup))
+    write, _ = FORMULAS[type(schedule)]
+    running = write(schedule, clock.after(schedule.warmup))
     if not schedule.warmup:
         return running
     rising = between(float(schedule.warmup_start), clock.share(clock.length(schedule.warmup)))
@@ -312,8 +313,22 @@ def _join(rule: Join, clock: Clock) -> str:
     return text
 
 
-FORMULAS: dict[type[Schedule], Callable[[Any, Clock], str]] = {
-    Constant: _constant, Step: _step, Exponential: _exponential, InverseTime: _inverse_time,
-    InverseScaling: _inverse_scaling, Piecewise: _piecewise, Ramps: _ramps, Linear: _linear, Polynomial: _polynomial,
-    Cosine: _cosine, CosineRestarts: _cosine_restarts, Join: _join,
-}  # fmt: skip
+WARMUP = ("warmup", "warmup_start")  # which every schedule has
+_FALLING = ("hold", "floor")
+_ANNEALED = ("end", "duration", "hold")
+
+# The formula of each kind, and which of its fields it uses up besides those of the warm-up.
+FORMULAS: dict[type[Schedule], tuple[Callable[[Any, Clock], str], tuple[str, ...]]] = {
+    Constant: (_constant, ()),
+    Step: (_step, ("every", "divisor", *_FALLING)),
+    Exponential: (_exponential, ("rate", *_FALLING)),
+    InverseTime: (_inverse_time, ("rate", "every", *_FALLING)),
+    InverseScaling: (_inverse_scaling, ("power", "samples")),
+    Piecewise: (_piecewise, ("boundaries", "factors", "after")),
+    Ramps: (_ramps, ("times", "factors", "cosine")),
+    Linear: (_linear, _ANNEALED),
+    Polynomial: (_polynomial, (*_ANNEALED, "power", "cycle")),
+    Cosine: (_cosine, (*_ANNEALED, "exponent", "bounce")),
+    CosineRestarts: (_cosine_restarts, ("first", "period_factor", "peak_factor", "end")),
+    Join: (_join, ()),
+}

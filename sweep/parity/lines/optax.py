@@ -19,7 +19,7 @@ from sweep.learning.schedules.formulas import (
 )
 from sweep.parity.lines import differences
 from sweep.parity.lines.formulas import Dialect, formula
-from sweep.parity.lines.plain import Plain, plain
+from sweep.parity.lines.plain import Plain, begun, plain
 from sweep.parity.lines.units import divides, in_steps, moments
 from sweep.parity.lines.writing import Draft, Lines, call, cannot, number, product
 
@@ -38,7 +38,7 @@ def lines(configuration: Configuration, steps: int) -> Lines:
     plainly = plain(configuration, steps)
     if plainly is None:
         return cannot(LIBRARY, f"the optimizer {configuration.optimizer.name}")
-    draft = Draft(LIBRARY)
+    draft = begun(plainly, LIBRARY)
     if not _rate(plainly, draft):
         return cannot(LIBRARY, f"the schedule {configuration.schedule.name}")
     _differences(plainly, draft)

@@ -1,25 +1,46 @@
 """A configuration in plain terms: what the libraries have to be told, and what makes no difference here.
 
+Of each kind the lines know certain fields. A kind that is not known gets no lines; a field that is not known, and is
+not at its neutral value, is told: the lines are then never called the same mathematics.
+
 A knob that changes nothing is None, so that a library without it is still exact: the place of an epsilon that is 0, the
 place of a rate that never changes, the kind of weight decay in plain gradient descent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sweep.learning.configuration import Configuration
+from sweep.learning.hyper import telling
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
 from sweep.learning.schedules.base import Schedule
-from sweep.learning.schedules.formulas import SCHEDULES, Constant, Join, Plateau
-from sweep.parity.lines.writing import number
+from sweep.learning.schedules.formulas import Constant, Join, Plateau
+from sweep.parity.lines.formulas import FORMULAS, WARMUP
+from sweep.parity.lines.writing import Draft, number
 
-KINDS: dict[type[Optimizer], str] = {
-    Sgd: "sgd", Momentum: "sgd", Nesterov: "sgd", AdaGrad: "adagrad", RMSProp: "rmsprop", Adam: "adam",
-}  # fmt: skip
+_EVERY = ("rate_decay", "weight_decay", "weight_decay_decoupled", "weight_decay_biases", "weight_decay_over_batch")
+_VELOCITY = ("momentum", "nesterov", "dampening", "rate_in_velocity")
+_CACHE = ("epsilon", "initial_cache", "epsilon_inside")
 
-# Constants with which a schedule stands still.
+# What the lines call an optimizer, and which of its fields they use up besides those of every optimizer.
+KINDS: dict[type[Optimizer], tuple[str, tuple[str, ...]]] = {
+    Sgd: ("sgd", ()),
+    Momentum: ("sgd", _VELOCITY),
+    Nesterov: ("sgd", _VELOCITY),
+    AdaGrad: ("adagrad", (*_CACHE, *_VELOCITY)),
+    RMSProp: ("rmsprop", (*_CACHE, *_VELOCITY, "decay", "centered", "bias_correction")),
+    Adam: ("adam", ("momentum", "decay", "epsilon", "epsilon_before_correction")),
+}
+# Those of the schedules are beside their formulas; this one has none, and each library a function for it.
+PLATEAU = (
+    "drop", "patience", "threshold", "absolute", "cooldown", "floor", "least_change", "baseline", "running_best",
+    "watch_training",
+)  # fmt: skip
+
+# Constants with which a schedule of a known kind stands still.
 STILL = {"divisor": 1.0, "rate": 0.0, "power": 0.0, "floor": 1.0, "end": 1.0, "drop": 1.0}
 
 
@@ -27,7 +48,8 @@ STILL = {"divisor": 1.0, "rate": 0.0, "power": 0.0, "floor": 1.0, "end": 1.0, "d
 class Plain:
     """The constants of a configuration; `schedule` is `Constant()` where it stands still.
 
-    `momentum` is Adam's beta_1 too. `steps` are the minibatches of an epoch.
+    `momentum` is Adam's beta_1 too. `steps` are the minibatches of an epoch. `unknown` are the fields that the lines
+    know nothing of.
     """
 
     kind: str
@@ -50,6 +72,7 @@ class Plain:
     initial_cache: float
     centered: bool
     bias_correction: bool
+    unknown: tuple[str, ...]
 
     @property
     def plateau(self) -> Plateau | None:
@@ -78,7 +101,8 @@ def plain(configuration: Configuration, steps: int) -> Plain | None:
     optimizer, schedule = configuration.optimizer, configuration.schedule
     if type(optimizer) not in KINDS:
         return None
-    kind = KINDS[type(optimizer)]
+    kind, known = KINDS[type(optimizer)]
+    unknown = (*unused(optimizer, (*_EVERY, *known)), *unknown_to_lines(schedule))
     schedule = Constant() if flat(schedule) else schedule
     changing = bool(optimizer.rate_decay) or not isinstance(schedule, Constant) or bool(schedule.warmup)
 
@@ -102,8 +126,32 @@ def plain(configuration: Configuration, steps: int) -> Plain | None:
         epsilon_inside=bool(knob("epsilon_inside")) if epsilon and kind != "adam" else None,
         before_correction=bool(knob("epsilon_before_correction")) if epsilon and decay and kind == "adam" else None,
         initial_cache=knob("initial_cache"), centered=bool(knob("centered")),
-        bias_correction=bool(knob("bias_correction") and decay),
+        bias_correction=bool(knob("bias_correction") and decay), unknown=unknown,
     )  # fmt: skip
+
+
+def unused(rule: Optimizer | Schedule, known: Collection[str]) -> tuple[str, ...]:
+    """The fields that say something and are not among those known."""
+    return tuple(name for name in telling(rule) if name not in known)
+
+
+def unknown_to_lines(schedule: Schedule) -> tuple[str, ...]:
+    """The same of a schedule, if it is of a kind that is known at all; of each part, if it is a chain."""
+    if isinstance(schedule, Plateau):
+        return unused(schedule, (*WARMUP, *PLATEAU))
+    if type(schedule) not in FORMULAS:
+        return ()
+    own = unused(schedule, (*WARMUP, *FORMULAS[type(schedule)][1]))
+    parts = schedule.parts if isinstance(schedule, Join) else ()
+    return (*own, *(name for part in parts for name in unknown_to_lines(part)))
+
+
+def begun(p: Plain, library: str) -> Draft:
+    """A draft that says what it knows nothing of."""
+    draft = Draft(library)
+    for name in p.unknown:
+        draft.differs(f"{name}: no lines for it are known here; it is left out.")
+    return draft
 
 
 def flat(schedule: Schedule) -> bool:
@@ -112,7 +160,7 @@ def flat(schedule: Schedule) -> bool:
         return False
     if isinstance(schedule, Join):
         return all(map(flat, schedule.parts)) and all(scale == 1.0 for scale in schedule.scales)
-    if SCHEDULES.get(schedule.name) is not type(schedule):
+    if type(schedule) not in (*FORMULAS, Plateau):
         return False
     factors = getattr(schedule, "factors", None)
     still = any(getattr(schedule, name, None) == value for name, value in STILL.items())

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sweep.errors import Broken, Problem, shortened, unknown
-from sweep.learning.data.datasets import DATASETS, MOST_CLASSES
-from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, never_learns
+from sweep.learning.data.datasets import DATASETS
+from sweep.learning.data.tables import MOST_CLASSES
+from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION
 from sweep.search.choosing import optuna_samplers
 from sweep.search.choosing.pruners import PRUNERS
@@ -190,10 +191,14 @@ class DataSection(Section):
 
 
 class NetworkSection(Section):
-    """``[network]``: the network of every trial, and its budget."""
+    """``[network]``: the network of every trial, and its budget; without `loss` that follows from the target."""
 
     hidden: list[Count] = key(lambda: [32], "units of each hidden layer; []: a linear model", [64, 32])
     activation: str = key("relu", "of the hidden layers", "tanh", among=ACTIVATIONS)
+    loss: str | None = key(
+        None, "what the network is to make small", "huber", among=LOSSES, rule="one for the task",
+        unset="cross_entropy for classes, squared_error for numbers",
+    )  # fmt: skip
     initial_weights: str = key("he", "how the weights begin", "glorot", among=INITIAL_WEIGHTS, rule="zero: hidden = []")
     epochs: Count = key(30, "passes over the training part, in every trial", 10)
     batch_size: Count = key(32, "samples of a minibatch", 64)
@@ -203,6 +208,8 @@ class NetworkSection(Section):
     def _names_are_known(self) -> NetworkSection:
         if self.activation not in ACTIVATIONS:
             raise Broken(Problem(unknown("activation", self.activation, ACTIVATIONS), "activation"))
+        if self.loss is not None and self.loss not in LOSSES:
+            raise Broken(Problem(unknown("loss", self.loss, LOSSES), "loss"))
         if self.initial_weights not in INITIAL_WEIGHTS:
             rule = unknown("initial weights", self.initial_weights, INITIAL_WEIGHTS)
             raise Broken(Problem(rule, "initial_weights"))

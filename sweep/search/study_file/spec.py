@@ -102,7 +102,7 @@ class Spec(Section):
         n = self.network
         return Settings(
             tuple(n.hidden), n.activation, n.initial_weights, n.dtype, n.epochs, n.batch_size, self.study.replicates,
-            self.study.effective_rates, self.splits, self.metrics,
+            self.study.effective_rates, self.splits, self.metrics, n.loss,
         )  # fmt: skip
 
     @property

@@ -13,8 +13,9 @@ import pytest
 import sklearn.datasets
 
 from sweep.errors import DataError, SweepError, UsageError
-from sweep.learning.data.datasets import DATASETS, MOST_CATEGORIES, MOST_CLASSES, Table, load_file, load_named
+from sweep.learning.data.datasets import DATASETS, load_named
 from sweep.learning.data.splits import DataSource, named, split
+from sweep.learning.data.tables import MOST_CATEGORIES, MOST_CLASSES, Table, load_file
 
 SHAPES = {
     "iris": ("classification", (150, 4), (150,)),

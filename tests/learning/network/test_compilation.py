@@ -20,7 +20,7 @@ pytestmark = needs_numba
 TRAINING = """
 import json
 from numba.core import event
-from sweep.learning import executors
+from sweep.learning.network import executors
 from sweep.learning.configuration import Configuration
 from sweep.learning.optimizers.rules import Adam
 from sweep.learning.training.loop import Settings, train

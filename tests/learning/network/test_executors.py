@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.datasets import Task
 from sweep.learning.data.splits import Data
+from sweep.learning.data.tables import Task
 from sweep.learning.hyper import Array
 from sweep.learning.network import executors
 from sweep.learning.network.executors import State, update_function
@@ -229,17 +229,19 @@ def test_with_numba_there_is_nothing_to_warn_of() -> None:
 
 def leaky(count: int) -> Callable[..., tuple[Any, ...]]:
     """A made-up rule with `count` state arrays, each a running mean of the one before."""
-    source = {
-        1: "lambda g, a, r: (r * a, a + r * (g - a))",
-        3: "lambda g, a, b, c, r: (r * c, a + r * (g - a), b + r * (a - b), c + r * (b - c))",
-        4: "lambda g, a, b, c, d, r: (r * d, a + r * (g - a), b + r * (a - b), c + r * (b - c), d + r * (c - d))",
-    }
-    rule: Callable[..., tuple[Any, ...]] = eval(source[count])
+    means = [f"s{j}" for j in range(count)]
+    moved = [f"{mean} + r * ({before} - {mean})" for before, mean in zip(["g", *means], means, strict=False)]
+    rule: Callable[..., tuple[Any, ...]] = eval(
+        f"lambda g, {', '.join(means)}, r: (r * {means[-1]}, {', '.join(moved)})"
+    )
     return rule
 
 
-@pytest.mark.parametrize("slots", [1, 3, 4])
-def test_a_newcomer_may_have_as_many_state_arrays_as_it_likes(slots: int) -> None:
+@needs_numba
+@pytest.mark.parametrize("slots", [1, 3, 4, 7])
+def test_a_newcomer_may_have_as_many_state_arrays_as_it_likes_and_is_compiled(slots: int) -> None:
+    loop: Any = update_function(leaky(slots), slots, 1)
+    assert executors.numba.extending.is_jitted(loop)
     after = []
     for compiled in (None, False):
         random = np.random.default_rng(9)

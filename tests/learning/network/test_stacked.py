@@ -27,8 +27,8 @@ every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def targets_of(loss: str, random: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """One-hot classes for every loss but squared error, which gets numbers; the first axis is the output's."""
-    if loss == "squared_error":
+    """One-hot classes, or numbers for the losses that want them; the first axis is the output's."""
+    if LOSSES[loss].task == "regression":
         return random.normal(size=shape)
     return np.moveaxis(np.eye(shape[0])[random.integers(shape[0], size=shape[1:])], -1, 0)
 
@@ -179,7 +179,7 @@ def company(made_of: Architecture, rows: int, replicates: int, samples: int, see
 def companies(draw: st.DrawFn, dtype: str) -> tuple[StackedNetwork, Minibatch]:
     """A random network of up to six rows with a minibatch; some rows are all 0, some overflow."""
     loss, activation = draw(st.sampled_from(sorted(LOSSES))), draw(st.sampled_from(sorted(ACTIVATIONS)))
-    outputs = draw(st.integers(1 + (loss == "cross_entropy"), 5))
+    outputs = draw(st.integers(1 + (LOSSES[loss].task == "classification"), 5))
     sizes = draw(st.integers(1, 9)), *draw(st.lists(st.integers(1, 9), max_size=3)), outputs
     made_of = Architecture(sizes, loss, activation, dtype=dtype)
     replicates = draw(st.integers(1, 3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,65 +34,15 @@ CURVES = ("learning_rate", "train_loss", "validation_loss", "validation_error")
 EPOCHS, BATCH = 3, 8
 SIZES = (3, 4, 2)
 
-# ---------------------------------------------------------------------------------------------------------- the oracle
-# What a (mean) gradient is multiplied by, for one scalar, from all gradients so far: the formulas of the references.
-
-
-def adagrad(
-    gradients: Sequence[float], rate: float, *, epsilon: float, initial_cache: float, epsilon_inside: bool
-) -> float:
-    cache = initial_cache + sum(g * g for g in gradients)
-    return rate / (math.sqrt(cache + epsilon) if epsilon_inside else math.sqrt(cache) + epsilon)
-
-
-def rmsprop(
-    gradients: Sequence[float],
-    rate: float,
-    *,
-    decay: float,
-    epsilon: float,
-    initial_cache: float,
-    epsilon_inside: bool,
-    centered: bool,
-    bias_correction: bool,
-) -> float:
-    cache, mean = initial_cache, 0.0
-    for g in gradients:
-        cache = decay * cache + (1 - decay) * g * g
-        mean = decay * mean + (1 - decay) * g
-    if bias_correction:
-        cache /= 1 - decay ** len(gradients)
-    variance = cache - mean**2 if centered else cache
-    return rate / (math.sqrt(variance + epsilon) if epsilon_inside else math.sqrt(variance) + epsilon)
-
-
-def adam(
-    gradients: Sequence[float],
-    rate: float,
-    *,
-    momentum: float,
-    decay: float,
-    epsilon: float,
-    epsilon_before_correction: bool,
-) -> float:
-    cache, t = 0.0, len(gradients)
-    for g in gradients:
-        cache = decay * cache + (1 - decay) * g * g
-    if epsilon_before_correction:
-        return rate * math.sqrt(1 - decay**t) / (math.sqrt(cache) + epsilon)
-    return rate / (math.sqrt(cache / (1 - decay**t)) + epsilon)
-
-
-EFFECTIVE: dict[str, Callable[..., float]] = {"adagrad": adagrad, "rmsprop": rmsprop, "adam": adam}
 VELOCITY = ("momentum", "nesterov", "dampening", "rate_in_velocity")
 DECAYS = ("rate_decay", "weight_decay", "weight_decay_decoupled", "weight_decay_biases", "weight_decay_over_batch")
 
 
 def effective(name: str, constants: dict[str, Any], gradients: Sequence[float], rate: float) -> float:
-    """For an optimizer without a cache: the rate. Velocity and decays are left aside."""
+    """By the textbook; velocity and decays are left aside."""
     left_aside = DECAYS if name == "adam" else (*DECAYS, *VELOCITY)
     own = {key: value for key, value in constants.items() if key not in left_aside}
-    return EFFECTIVE[name](gradients, rate, **own) if name in EFFECTIVE else rate
+    return textbook.EFFECTIVE[name](gradients, rate, **own)
 
 
 class Log:
@@ -146,6 +96,8 @@ UPDATES = [1, 3, 6, 9]  # until the recording of each epoch: 0 stands for the ve
 def test_the_quantiles_are_those_of_rate_over_root_of_cache_plus_epsilon(
     rule: Optimizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    textbook.need(rule.name, textbook.OPTIMIZERS, "OPTIMIZERS")
+    textbook.need(rule.name, textbook.EFFECTIVE, "EFFECTIVE")
     data, settings, script = scripted(replicates=2)
     chosen = Configuration(0.05, rule, Exponential(rate=0.4))
     found = train([chosen], data, settings, seed=0, script=script).effective_rate[0]

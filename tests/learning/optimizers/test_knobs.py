@@ -9,15 +9,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sweep.learning.hyper import Array, hyperparameters
+from sweep.learning.hyper import Array
 from sweep.learning.optimizers.base import Optimizer, WithVelocity
 from sweep.learning.optimizers.rules import OPTIMIZERS, AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
+from tests.learning import textbook
 from tests.learning.strategies import constants, gradient_values, gradients
+from tests.learning.textbook import need
 from tests.learning.walking import Walk, walk, well_conditioned
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 with_velocity = pytest.mark.parametrize("name", [n for n, kind in OPTIMIZERS.items() if issubclass(kind, WithVelocity)])
-SCALED = [n for n, kind in OPTIMIZERS.items() if "epsilon" in {p.name for p in hyperparameters(kind)}]
+SCALED = [name for name, kind in OPTIMIZERS.items() if kind.effective is not Optimizer.effective]
 
 
 @st.composite
@@ -156,7 +158,8 @@ def effective(rule: Optimizer, steps: list[float], rate: float) -> tuple[float, 
 @pytest.mark.parametrize("name", SCALED)
 @given(data=st.data(), last=gradient_values)
 def test_the_effective_rate_is_the_step_over_the_gradient(name: str, data: st.DataObject, last: float) -> None:
-    """Without velocity; Adam's mean gradient is the gradient where its momentum is 0."""
+    """Without velocity; Adam's mean gradient is the gradient where its momentum is 0. A newcomer may remember more."""
+    need(name, textbook.EFFECTIVE, "EFFECTIVE")
     chosen, steps, rates = data.draw(walks(name, momentum=0.0))
     assume(well_conditioned(chosen, np.array([*steps, last])))
     found, step = effective(OPTIMIZERS[name](**chosen), [*steps, last], rates[0])

@@ -13,6 +13,7 @@ from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS, AdaGrad, Adam, Momentum, Nesterov, RMSProp, Sgd
 from tests import reference
 from tests.learning.strategies import constants, gradient_values, gradients, illegal, rules, uses
+from tests.learning.textbook import need
 from tests.learning.walking import walk, well_conditioned
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
@@ -22,8 +23,7 @@ every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 @every_optimizer
 @given(data=st.data())
 def test_steps_are_those_of_the_textbook(name: str, data: st.DataObject) -> None:
-    if name not in reference.OPTIMIZERS:
-        pytest.skip(f"no oracle for {name} in tests/learning/textbook.py")
+    need(name, reference.OPTIMIZERS, "OPTIMIZERS")
     chosen, steps = data.draw(constants(OPTIMIZERS[name])), data.draw(gradients)
     assume(chosen.get("epsilon", 1.0) > 0)  # without it a first gradient of 0 divides 0 by 0
     length = len(steps)

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from sweep.errors import UsageError
 from sweep.learning.hyper import Hyperparameter, hyperparameters
-from sweep.learning.schedules.base import Schedule
+from sweep.learning.schedules.base import Annealed, Schedule
 from sweep.learning.schedules.formulas import SCHEDULES, Exponential, InverseTime, Piecewise, Ramps, Step
 from tests import reference
 from tests.learning.strategies import constants, evenly, illegal, loss_pairs, moments, rules, schedules
+from tests.learning.textbook import need
 from tests.learning.walking import watched
 
 # Linear, polynomial and cosine: their end is a moment of the training, not of their own clock.
-ENDING = [name for name, kind in SCHEDULES.items() if {"end", "duration"} <= {p.name for p in hyperparameters(kind)}]
+ENDING = [name for name, kind in SCHEDULES.items() if issubclass(kind, Annealed)]
 
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
 # Eighths are exact in binary, and so are their sums: no rounding decides on which side of a boundary a time falls.
@@ -54,8 +55,7 @@ def comparable(name: str, chosen: dict[str, Any], time: float) -> bool:
 @every_schedule
 @given(data=st.data())
 def test_factor_is_that_of_the_textbook(name: str, data: st.DataObject) -> None:
-    if name not in reference.SCHEDULES:
-        pytest.skip(f"no oracle for {name} in tests/learning/textbook.py")
+    need(name, reference.SCHEDULES, "SCHEDULES")
     chosen, time = data.draw(constants(SCHEDULES[name])), data.draw(moments)
     assume(comparable(name, chosen, time))
     seen = data.draw(st.lists(loss_pairs, **epochs(name, 12)))

@@ -18,6 +18,7 @@ from sweep.learning.seeds import stream
 from sweep.learning.training.loop import Script, Training, train
 from sweep.learning.training.population import Population
 from sweep.learning.training.settings import Settings
+from tests.learning import textbook
 from tests.learning.bits import arrays_of
 from tests.learning.slowly import by_the_reference
 from tests.learning.strategies import mixed, small_data, uses, variants
@@ -115,10 +116,14 @@ def test_biases_that_are_spared_go_their_way_as_without_weight_decay(name: str, 
         after[strength, spared] = train([Configuration(0.05, rule)], data, settings, 0, script=script).parameters[0, 0]
     plain, spared_, all_ = after[0.0, True], after[0.2, True], after[0.2, False]
     np.testing.assert_array_equal(spared_[biases], plain[biases])
-    assert (all_[biases] != plain[biases]).all()
+    assert (all_[biases] != plain[biases]).any()  # not all: of a step there may be but the sign
     np.testing.assert_array_equal(plain[~biases], script.initial[0][~biases].astype(dtype))
     np.testing.assert_array_equal(spared_[~biases], all_[~biases])
-    assert (np.abs(spared_[~biases]) < np.abs(plain[~biases])).all()
+    assert (spared_[~biases] != plain[~biases]).all()
+    if (
+        decoupled or name in textbook.OPTIMIZERS
+    ):  # a newcomer's step may be as large for a small gradient as for a large
+        assert (np.abs(spared_[~biases]) < np.abs(plain[~biases])).all()
 
 
 # ---------------------------------------------------------------------------------------------------------------- watch

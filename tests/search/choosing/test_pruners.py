@@ -14,8 +14,9 @@ from sweep.learning.hyper import hyperparameters
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.schedules.formulas import SCHEDULES, Constant, Cosine, Piecewise, Plateau, Step
 from sweep.search.choosing.pruners import MOMENTS, PRUNERS, ROUNDING, Halving, Judge, Median, first_move, is_judged
-from tests.learning.strategies import rules
-from tests.learning.textbook import factor
+from tests.learning import textbook
+from tests.learning.strategies import rules, watches
+from tests.learning.textbook import need
 from tests.search.choosing import slow_pruners
 from tests.studies import laws
 
@@ -147,7 +148,7 @@ def test_a_judge_compares_with_all_who_were_judged_at_the_same_rung(generations:
 def moves_by_the_textbook(schedule: Schedule, time: float) -> bool:
     """Whether the rate is away from the base rate, to which the warm-up, if there is one, has brought it."""
     constants = {p.name: getattr(schedule, p.name) for p in hyperparameters(schedule)}
-    now = factor(schedule.name, time, constants)
+    now = textbook.factor(schedule.name, time, constants)
     return time >= constants["warmup"] and abs(now - 1.0) > ROUNDING + 1e-11 * abs(now)
 
 
@@ -155,11 +156,12 @@ def moves_by_the_textbook(schedule: Schedule, time: float) -> bool:
 @laws
 @given(data=st.data(), epochs=st.integers(1, 12))
 def test_a_rate_moves_first_when_the_textbook_moves_it(name: str, data: st.DataObject, epochs: int) -> None:
+    need(name, textbook.SCHEDULES, "SCHEDULES")
     schedule = data.draw(rules(SCHEDULES[name]))
     first = first_move(schedule, epochs)
     moments = [step / MOMENTS for step in range(epochs * MOMENTS)]
     assert first == math.inf or first in moments
-    if name != "plateau":  # by the clock it does not move
+    if not watches(schedule):  # else it does not move by the clock
         assert not any(moves_by_the_textbook(schedule, time) for time in moments if time < first)
         if first != math.inf:
             assert first >= schedule.warmup
@@ -173,9 +175,12 @@ def test_a_warm_up_is_no_move() -> None:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_as_it_is_by_default_says_when_it_moves(name: str) -> None:
-    first = first_move(SCHEDULES[name](), 30)
+    schedule = SCHEDULES[name]()
+    first = first_move(schedule, 30)
     assert first > 0.0
-    assert (first == math.inf) == (name in ("constant", "plateau"))
+    stands = watches(schedule) or np.array_equal(schedule.factor(np.arange(30.0)), np.ones(30))
+    assert (first == math.inf) == stands
+    assert stands or name not in ("constant", "plateau")
     assert all(is_judged(first, rung) == (first < rung or first == math.inf) for rung in range(1, 30))
 
 
