@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +14,13 @@ IN_EARNEST = verdicts.RESAMPLES
 
 @pytest.fixture(scope="module")
 def quick() -> Iterator[None]:
-    """Fewer resamples and sign flips. A random sign-flip test keeps its level with any number of flips."""
+    """Fewer resamples and sign flips; a random sign-flip test keeps its level with any number of flips.
+
+    The signs follow from the number of seeds and of flips alone: drawn once for all tables, they are the same.
+    """
+    drawn = verdicts._random_signs
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verdicts, "_random_signs", functools.cache(lambda seeds, flips: list(drawn(seeds, flips))))
         patch.setattr(verdicts, "RESAMPLES", 499)
         patch.setattr(verdicts, "FLIPS_A_PAIR", 60)
         yield
