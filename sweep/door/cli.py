@@ -372,8 +372,8 @@ def guide(
         raise UsageError(f"unknown topic {topic!r}: it is a command: python -m sweep {topic} --help")
     if as_json:
         _say_json(guides.data(topic))
-    elif topic and not html and _out().is_terminal:
-        _out().print(guides.in_colours(topic))
+    elif topic and not html and (out := _out()).is_terminal:
+        out.print(guides.in_colours(topic), width=min(out.width, guides.WIDEST))
     else:
         typer.echo(guides.page(topic) if html else guides.text(topic))
 

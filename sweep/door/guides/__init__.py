@@ -17,6 +17,7 @@ from sweep.errors import UsageError, unknown
 if TYPE_CHECKING:
     from rich.markdown import Markdown
 
+WIDEST = 100  # columns in a terminal: longer lines are hard to read
 _HERE = re.compile(r"^<!-- here: (.+) -->$", flags=re.MULTILINE)
 
 

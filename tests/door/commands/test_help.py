@@ -57,6 +57,14 @@ def test_a_guide_in_a_terminal_of_80_columns_is_rendered(
     assert not re.search(r"^## |^```|\*\*\w+\*\* ", plain, flags=re.MULTILINE)
 
 
+def test_a_guide_in_a_wide_terminal_keeps_lines_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    outcome = sweep("help", "verdict", cwd=tmp_path, columns=300)
+    assert 80 < max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in outcome.out.splitlines()) <= guides.WIDEST
+
+
 def test_a_guide_as_json_is_one_object(tmp_path: Path) -> None:
     found = json.loads(sweep("help", "verdict", "--json", cwd=tmp_path).out)
     assert found["topic"] == "verdict"
