@@ -248,7 +248,7 @@ def test_a_worker_that_is_really_killed_costs_nothing_and_a_warning_says_so(
 
 ORPHAN = """
 import os, time
-from sweep.search import children
+from sweep.search.running import children
 children.ORPHANED = 0.05
 parent, child = os.getpid(), os.fork()
 if child:
