@@ -116,11 +116,21 @@ def test_the_seed_decides_everything(kind: type[Any], data: tuple[Array, Array])
     assert not np.array_equal(first, other)
 
 
+def test_a_loss_may_be_chosen_if_it_fits_the_task() -> None:
+    plain, chosen = (NetworkRegressor(epochs=3, loss=loss).fit(*DIABETES) for loss in (None, "huber"))
+    assert chosen.loss_curve_[0] < 0.5 * plain.loss_curve_[0]
+    assert not np.array_equal(chosen.parameters_, plain.parameters_)
+    with pytest.raises(
+        UsageError, match=r"loss = 'huber': is for regression, .* use \"cross_entropy\", or leave it out"
+    ):
+        NetworkClassifier(loss="huber").fit(*IRIS)
+
+
 @both
 def test_parameters_can_be_read_set_and_cloned(kind: type[Any], data: tuple[Array, Array]) -> None:
     estimator = kind(CHOSEN, hidden=(4,), epochs=2, seed=5)
     assert estimator.get_params()["configuration"] == CHOSEN
-    architecture = {"hidden", "activation", "initial_weights", "dtype"}
+    architecture = {"hidden", "activation", "loss", "initial_weights", "dtype"}
     training = {"configuration", "epochs", "batch_size", "scale", "validation", "seed"}
     assert set(estimator.get_params()) == architecture | training
     copy = clone(estimator.fit(*data))

@@ -119,10 +119,8 @@ def test_biases_that_are_spared_go_their_way_as_without_weight_decay(name: str, 
     assert (all_[biases] != plain[biases]).any()  # not all: of a step there may be but the sign
     np.testing.assert_array_equal(plain[~biases], script.initial[0][~biases].astype(dtype))
     np.testing.assert_array_equal(spared_[~biases], all_[~biases])
-    assert (spared_[~biases] != plain[~biases]).all()
-    if (
-        decoupled or name in textbook.OPTIMIZERS
-    ):  # a newcomer's step may be as large for a small gradient as for a large
+    assert (spared_[~biases] != plain[~biases]).any()
+    if decoupled or name in textbook.OPTIMIZERS:  # a step that is the same for any gradient goes past 0, and back
         assert (np.abs(spared_[~biases]) < np.abs(plain[~biases])).all()
 
 
