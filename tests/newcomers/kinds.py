@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -260,10 +260,33 @@ CONVENTIONS["lasagne"] = Convention(
 )
 """
 
+METRICS = '''
+
+def _worst_class(of: Outcome) -> Array:
+    """The share of wrong answers in the class that has the most of them."""
+    wrong, right = _wrong(of), np.broadcast_to(np.argmax(of.targets, axis=0), (len(of.outputs), of.outputs.shape[2]))
+    classes = np.unique(right)
+    return np.stack([[row[own == each].mean() for each in classes] for row, own in zip(wrong, right)]).max(axis=1)
+
+
+def _largest(of: Outcome) -> Array:
+    """The largest absolute difference of all samples."""
+    return np.abs(of.outputs.transpose(1, 0, 2) - of.targets).mean(axis=0).max(axis=1)
+
+
+METRICS["worst_case"] = Metric(
+    {"classification": _worst_class, "regression": _largest},
+    {"classification": Words("wrong in the worst class", percent=True), "regression": Words("largest difference")},
+    whole=True,
+)
+'''
+
+
 ADDED = (
     Addition("sweep/learning/optimizers/rules.py", ("lion", "amsgrad", "adan"), OPTIMIZERS),
     Addition("sweep/learning/schedules/formulas.py", ("square_root",), SCHEDULES),
     Addition("sweep/learning/network/functions.py", ("mish", "log_cosh"), FUNCTIONS),
+    Addition("sweep/learning/network/metrics.py", ("worst_case",), METRICS),
     Addition("sweep/learning/data/datasets.py", ("three_rings",), DATASETS),
     Addition("sweep/search/choosing/samplers.py", ("halton",), SAMPLERS),
     Addition("sweep/search/choosing/pruners.py", ("quartile",), PRUNERS),

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.newcomers import ADDED, add
+from tests.newcomers.kinds import ADDED, add
 
 NAMES = [name for addition in ADDED for name in addition.names]
 # Tests that have a newcomer's name; and tests that draw from the tables, and have none.
@@ -87,6 +87,7 @@ trials = 12
 generation = 6
 sampler = "halton"
 pruner = "quartile"
+objective = "validation_worst_case"
 
 [data]
 name = "{data}"
@@ -126,7 +127,10 @@ def test_studies_of_newcomers_alone_are_run_to_their_reports(tree: Path) -> None
     done = python(tree, "-c", COMMANDS.format(studies=list(STUDIES)))
     assert done.returncode == 0, done.stderr
     for data, text in zip(STUDIES, done.stdout.split("====\n"), strict=False):
-        lines = json.loads(text)["lines"]
+        told = json.loads(text)
+        assert told["objective"] == "validation_worst_case"
+        assert ("worst class" if data == "three_rings" else "test worst case") in told["recommendation"]["sentence"]
+        lines = told["lines"]
         assert [each["exact"] for each in lines] == [False] * 3
         assert all("No lines for the optimizer" in each["notes"][0] for each in lines)
         folder = tree / "runs" / data
