@@ -27,6 +27,7 @@ from tests.studies import content, run
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVIL = 'Is <script>alert("1")</script> & </script><!-- | *best* `of` all?'
 LARGEST = 6_000_000  # bytes of a page
+FIGURES = 10  # of ours; another one may take its share more
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
 
@@ -265,7 +266,7 @@ def test_ten_thousand_trials_make_a_page_of_six_megabytes_in_a_few_seconds(tmp_p
     page = report.write(answer)
     seconds = time.process_time() - begun
     assert len(answer.trials) > 10_000
-    assert page.stat().st_size < LARGEST
+    assert page.stat().st_size < LARGEST * max(1.0, len(PLOTS) / FIGURES)
     assert seconds < 15  # 3.5 on the machine where it was written: no machine is four times slower, a square law is
     assert len(note.text(answer).encode()) < 4_000
     assert all(len(figure.to_json()) < 100_000 for figure in note.figures(answer).values())

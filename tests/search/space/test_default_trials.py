@@ -10,7 +10,7 @@ import pytest
 
 from sweep.door.api import resolve
 from sweep.errors import UsageError
-from sweep.learning.hyper import Choices, hyperparameters
+from sweep.learning.hyper import Choices, Fixed, hyperparameters
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.parity.conventions import CONVENTIONS
@@ -29,11 +29,12 @@ def test_a_ratio_that_is_no_number_is_far() -> None:
 
 
 def test_a_study_of_forty_epochs_that_says_nothing_has_the_declared_defaults() -> None:
-    """All of them are searched but that ramps end at 0; and durations are fixed at the study's."""
+    """All of them are searched but that ramps end at 0; and what lasts the whole training lasts the study's."""
     space = everything().space()
     for arm in space.arms:
         kind = SCHEDULES[arm.schedule]
-        own: dict[str, Any] = {"duration": 40.0} if "duration" in {p.name for p in hyperparameters(kind)} else {}
+        whole = [p.name for p in hyperparameters(kind) if p.search == Fixed(1.0, unit="epochs")]
+        own: dict[str, Any] = dict.fromkeys(whole, 40.0)
         if arm.schedule == "ramps":
             own = {"factors": (10.0, 0.001)}
         assert default(space, arm).schedule == kind(**own)
