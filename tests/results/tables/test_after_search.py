@@ -74,7 +74,7 @@ def test_a_row_says_all_that_a_score_says(tmp_path: Path) -> None:
 
 
 def test_a_default_has_no_number_and_what_was_not_tested_no_number_of_the_test_part(tmp_path: Path) -> None:
-    add(tmp_path, [score(finalist(number=DEFAULT), test_loss=None, test_error=None, state="diverged")])
+    add(tmp_path, [score(finalist(number=DEFAULT), test={}, state="diverged")])
     for name in BOTH:
         frame = read(tmp_path, name)
         assert (frame["kind"] == "default").all()

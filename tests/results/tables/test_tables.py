@@ -128,7 +128,7 @@ def test_a_row_holds_what_the_record_says(tables: Tables) -> None:
     assert {key: row[key] for key in expected} == expected
     assert record.curves is not None
     for name in ("train_loss", "validation_loss", "validation_error"):
-        assert row[name] == getattr(record.curves, name)[:, -1].mean()
+        assert row[name] == record.curves.named[name][:, -1].mean()
 
 
 def test_curves_have_one_row_a_trial_replicate_and_epoch_from_epoch_0(full: Tables) -> None:

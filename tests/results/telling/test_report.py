@@ -18,6 +18,7 @@ from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.results import numbers, wording
 from sweep.results.answer import Answer
 from sweep.results.plots import PLOTS, look
+from sweep.results.statistics.verdicts import Interval
 from sweep.results.telling import note, report
 from sweep.search.space.space import parameters_of
 from tests.results.made import made
@@ -305,7 +306,7 @@ def test_the_markdown_has_the_verdict_the_arms_the_findings_and_the_tuning_table
     assert tuning[0] == ["arm", "k = 1", "k = 2", "k = 4", "k = 8", "k = 16"]
     curve = next(iter(sorted(answer.tuning.items(), key=lambda item: list(answer.arms["arm"]).index(str(item[0])))))[1]
     low, high = (each[0] for each in curve.bands[0.95])
-    assert tuning[2][1] == f"{curve.median[0]:.4g} ({low:.4g} to {high:.4g})"
+    assert tuning[2][1] == numbers.spread(Interval(curve.median[0], low, high))
     assert all(note.escaped(finding.evidence) in text for finding in answer.findings)
     assert "python -m sweep run" in text
     assert len(text) < 8_000
