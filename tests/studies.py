@@ -20,7 +20,7 @@ from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.search.study_file.spec import Spec, complete
 
 # No deadline: nothing here is about time, and the first example of a test may have to compile.
-laws = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TIMES = ["seconds", "started", "finished"]  # the only columns of `trials` that may differ between two runs
 _SECTIONS: dict[str, dict[str, Any]] = {

@@ -54,7 +54,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reader")
 
 
-@pytest.mark.parametrize("page", sorted(PAGES))
+# Those of the README are every reader's first.
+@pytest.mark.parametrize(
+    "page", [page if page == "README" else pytest.param(page, marks=pytest.mark.long) for page in sorted(PAGES)]
+)
 def test_every_example_of_a_page_runs(page: str, place: Path) -> None:
     (place / "my.csv").write_text(TABLE)
     called = {word for kind, content, _ in blocks(PAGES[page]) if kind == "bash" for word in content.split()}
@@ -145,6 +148,7 @@ def shortened(name: str) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(ANSWERED))
 def test_the_lines_that_give_a_studys_answer_run_on_a_short_run(name: str, tmp_path: Path) -> None:
     (tmp_path / f"{name}.toml").write_text(tomli_w.dumps(shortened(name)))

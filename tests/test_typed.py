@@ -99,6 +99,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
     return Elsewhere(tmp_path_factory.mktemp("elsewhere"), request.config.cache.mkdir("typed"))
 
 
+@pytest.mark.long
 def test_a_users_strict_mypy_knows_what_each_public_name_gives_and_what_is_wrong(elsewhere: Elsewhere) -> None:
     said = elsewhere.check([*(f"reveal_type({line})" for line in REVEALED), *WRONG])
     revealed = [re.sub(r'note: Revealed type is "(.*)"', r"\1", text) for text in said[: len(REVEALED)]]
@@ -116,6 +117,7 @@ def test_every_public_name_is_documented_with_an_example() -> None:
     assert not [name for name in sweep.__all__ if ">>> " not in (getattr(sweep, name).__doc__ or "")]
 
 
+@pytest.mark.long
 def test_a_table_is_a_data_frame_where_pandas_has_types(elsewhere: Elsewhere) -> None:
     """pandas has none of its own, `pandas-stubs` has; a few lines stand in for these."""
     stubs = elsewhere.site / "pandas-stubs"
@@ -148,6 +150,7 @@ def test_the_names_for_type_checkers_are_those_that_are_found() -> None:
         assert getattr(sweep, name) is getattr(importlib.import_module(home), own)
 
 
+@pytest.mark.long
 def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]

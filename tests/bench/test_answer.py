@@ -68,6 +68,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return Ran(first, second, folder)
 
 
+@pytest.mark.long
 def test_every_contender_recommends_something_whose_truth_is_known(ran: Ran) -> None:
     outcomes = json.loads(ran.first.out)["answer"]["outcomes"]
     assert tuple(each["contender"] for each in outcomes) == CONTENDERS
@@ -81,6 +82,7 @@ def test_every_contender_recommends_something_whose_truth_is_known(ran: Ran) -> 
     assert by_name[contenders.ADAM]["choice"].startswith("adam x constant")
 
 
+@pytest.mark.long
 def test_a_study_that_is_there_is_not_made_again(ran: Ran) -> None:
     assert ran.second.code == 0, ran.second.err
     first, second = (json.loads(each.out)["answer"] for each in (ran.first, ran.second))
@@ -92,6 +94,7 @@ def test_a_study_that_is_there_is_not_made_again(ran: Ran) -> None:
     assert "studies done" not in ran.second.err
 
 
+@pytest.mark.long
 def test_the_table_shows_every_contender_and_where_the_studies_are(ran: Ran) -> None:
     found = json.loads(ran.first.out)["answer"]
     outcomes = [Outcome(**each) for each in found["outcomes"]]

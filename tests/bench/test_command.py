@@ -20,6 +20,8 @@ from sweep.bench.timing import Timing
 from sweep.door.terminal.bench import WIDTH, data, shown
 from tests.terminal import Outcome, sweep
 
+pytestmark = pytest.mark.long
+
 WORKLOADS = ("W1", "W2", "W3", "W4")
 THERE = ("sklearn", "optuna")
 

@@ -10,6 +10,8 @@ from sweep.bench import long
 from sweep.bench.long import PARTS, measure
 from sweep.errors import SweepError
 
+pytestmark = pytest.mark.long
+
 
 def test_a_long_run_is_cut_into_stretches_with_their_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long, "EVERY", 0.01)  # seconds: it is over soon

@@ -6,6 +6,8 @@ from sweep.bench.measuring import run_ask, run_peer
 from sweep.bench.peers import ASKERS, PEERS, asks, installed, missing
 from sweep.bench.processes import Alone
 
+pytestmark = pytest.mark.long
+
 LEARNT = 0.9  # of the digits right: what 30 epochs of W1 reach with any of the learning rates
 
 

@@ -60,6 +60,7 @@ def test_the_dashboard_shows_every_trial_with_parameters_and_curve(tmp_path: Pat
     assert study["objective_names"] == ["validation loss"]
 
 
+@pytest.mark.long
 def test_the_dashboard_reads_while_a_run_writes(tmp_path: Path) -> None:
     tiny_study(tmp_path)
     assert sweep("run", "tiny.toml", "-q", "--backend", "serial", cwd=tmp_path).code == 0

@@ -36,6 +36,7 @@ def watched(page: Any) -> list[str]:
     return complaints
 
 
+@pytest.mark.long
 def test_the_dashboard_tells_the_story_while_a_run_writes(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(JUDGED)
     sweep_to(8, tmp_path)
@@ -62,6 +63,7 @@ def test_the_dashboard_tells_the_story_while_a_run_writes(tmp_path: Path) -> Non
     assert complaints == []
 
 
+@pytest.mark.long
 def test_numbers_of_a_trial_are_columns_that_can_be_sorted(tmp_path: Path) -> None:
     result = sweep.run(tiny().resolved(), runs=tmp_path, backend="serial")
     for trial in result.study.trials:

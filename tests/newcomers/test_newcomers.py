@@ -18,6 +18,8 @@ import pytest
 
 from tests.newcomers.kinds import ADDED, add
 
+pytestmark = pytest.mark.long
+
 NAMES = [name for addition in ADDED for name in addition.names]
 # Tests that have a newcomer's name; and tests that draw from the tables, and have none.
 BY_NAME = (

@@ -16,6 +16,8 @@ from sweep.parity.live import QUIET, compare_live, installed, tolerance, train_l
 from sweep.parity.recordings import Problem, Recordings, load
 from tests.parity.settings import optimizers, own, rates, schedules
 
+pytestmark = pytest.mark.long
+
 STEPS = 4  # minibatches an epoch
 UPDATES = 40
 RATE = 0.01  # small enough that nothing diverges with twice as much: what diverges magnifies roundings

@@ -40,6 +40,7 @@ def test_all_60_recorded_schedules_are_reproduced() -> None:
     assert not failures(comparisons)
 
 
+@pytest.mark.long
 def test_every_recorded_training_gives_the_same_numbers_alone() -> None:
     for run, stacked in zip(RECORDED.runs, STACKED, strict=True):
         (alone,) = train_runs(RECORDED, [run])

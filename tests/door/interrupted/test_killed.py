@@ -19,6 +19,8 @@ from sweep.door.result import Result
 from tests.processes import Run, are_gone, parts, result_in, running, until, write_study
 from tests.studies import assert_same_results, content, settled
 
+pytestmark = pytest.mark.long
+
 SEED = 20
 EARLY = 4  # one in so many kills comes in the start-up: in Python's imports, or while the workers start
 TRIALS, GENERATION = 400, 4

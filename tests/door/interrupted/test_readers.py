@@ -22,6 +22,8 @@ from sweep.door.result import load
 from tests.door.test_dashboard import fetch
 from tests.terminal import TINY, command, environment
 
+pytestmark = pytest.mark.long
+
 READERS = 4
 TOTALS = (8, 32, 64)  # of the runs, one after the other: before the dashboard starts, and while it is read
 

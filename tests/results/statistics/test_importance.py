@@ -146,6 +146,7 @@ def test_an_interval_covers_what_such_studies_find_on_average() -> None:
         assert np.mean(covered) >= 0.87, name  # nominal 0.95, and 50 studies: fewer than 0.87 has a chance of 1 %
 
 
+@pytest.mark.long
 def test_the_intervals_are_as_wide_as_optunas_importances_of_random_halves_spread() -> None:
     # A random half is as far from the whole as the whole is from the truth (Politis, Romano and Wolf 1999).
     study, table = in_optuna(SMALL, 1500, seed=6)

@@ -140,6 +140,7 @@ def exactly(mean: float, spread: float, seeds: int, random: np.random.Generator)
     return np.asarray(mean + spread * (values - values.mean()) / values.std(ddof=1))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("mean", "delta", "seeds"),
     [

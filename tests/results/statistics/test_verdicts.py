@@ -63,7 +63,7 @@ NOISES: dict[str, Draw] = {
 
 @pytest.mark.usefixtures("by_p_alone")
 @pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize(("arms", "seeds"), [(2, 10), (2, 20), (8, 20)])
+@pytest.mark.parametrize(("arms", "seeds"), [(2, 10), (2, 20), pytest.param(8, 20, marks=pytest.mark.long)])
 def test_of_equal_arms_any_is_called_better_in_one_of_twenty_studies_at_most(noise: str, arms: int, seeds: int) -> None:
     random, tables = np.random.default_rng(1), 400 if arms == 2 else 150
     found = [judge(scores_of(50 + NOISES[noise](random, arms, seeds)), NOTHING) for _ in range(tables)]
@@ -99,6 +99,7 @@ def test_a_better_one_of_two_arms_is_called_better_as_often_as_by_a_paired_t_tes
     assert at_least(expected - CLOSE, tables) <= found <= at_most(min(1.0, expected + CLOSE), tables)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("by_p_alone")
 @pytest.mark.parametrize("by", [1.0, 1.5, 2.0])
 def test_a_better_one_of_eight_arms_is_called_better_as_often_as_the_correction_allows(by: float) -> None:

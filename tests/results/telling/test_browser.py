@@ -63,8 +63,8 @@ def ink(page: Page) -> str:
     return found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
+@pytest.mark.parametrize("viewport", [pytest.param(DESK, marks=pytest.mark.long), PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("mode", ["compare", "optimize"])
 def test_every_figure_is_drawn_and_the_page_never_scrolls_sideways(
     chromium: Browser, reports: dict[str, Path], tmp_path: Path, mode: str, viewport: Any, scheme: Any
@@ -88,6 +88,7 @@ def test_every_figure_is_drawn_and_the_page_never_scrolls_sideways(
         assert picture.stat().st_size > 50_000
 
 
+@pytest.mark.long
 def test_figures_are_told_to_whoever_cannot_see_them(chromium: Browser, reports: dict[str, Path]) -> None:
     with opened(chromium, reports["compare"]) as page:
         for figure in page.locator("figure").all():
@@ -101,6 +102,7 @@ def test_figures_are_told_to_whoever_cannot_see_them(chromium: Browser, reports:
         assert page.evaluate("document.documentElement.lang") == "en"
 
 
+@pytest.mark.long
 def test_the_keyboard_reaches_the_skip_link_first_and_then_everything(
     chromium: Browser, reports: dict[str, Path]
 ) -> None:
@@ -121,6 +123,7 @@ def test_the_keyboard_reaches_the_skip_link_first_and_then_everything(
         assert {"INPUT ", "DIV scroll", "BUTTON ", "SUMMARY ", "PRE scroll"} <= reached
 
 
+@pytest.mark.long
 def test_a_button_of_the_legend_shows_and_hides_an_arm(chromium: Browser, reports: dict[str, Path]) -> None:
     with opened(chromium, reports["compare"]) as page:
         figure = page.locator("figure[data-figure=tuning-curves]")
@@ -135,6 +138,7 @@ def test_a_button_of_the_legend_shows_and_hides_an_arm(chromium: Browser, report
             assert set(figure.evaluate(state)) == {visible}
 
 
+@pytest.mark.long
 def test_figures_follow_the_colour_scheme_and_the_width_and_keep_what_was_switched(
     chromium: Browser, reports: dict[str, Path]
 ) -> None:
@@ -157,6 +161,7 @@ def test_figures_follow_the_colour_scheme_and_the_width_and_keep_what_was_switch
         )
 
 
+@pytest.mark.long
 def test_print_is_light_and_has_all_figures_and_the_whole_study(
     chromium: Browser, reports: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -174,6 +179,7 @@ def test_print_is_light_and_has_all_figures_and_the_whole_study(
         page.pdf(path=tmp_path / "report.pdf")
 
 
+@pytest.mark.long
 def test_the_arms_are_sorted_by_the_column_that_is_asked_for(chromium: Browser, reports: dict[str, Path]) -> None:
     with opened(chromium, reports["compare"]) as page:
         table = page.locator("table.sortable")

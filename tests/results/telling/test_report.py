@@ -258,6 +258,7 @@ def test_a_report_of_a_real_run_says_what_its_result_says(tmp_path: Path) -> Non
     assert "8 of 8 trials" in page.prose
 
 
+@pytest.mark.long
 def test_ten_thousand_trials_make_a_page_of_six_megabytes_in_a_few_seconds(tmp_path: Path) -> None:
     search = {"optimizers": list(OPTIMIZERS)[:6], "schedules": list(SCHEDULES)[:8]}
     answer = made(
