@@ -83,8 +83,12 @@ def _write(folder: Path, name: str, frame: pd.DataFrame, schema: pa.Schema) -> N
     path.mkdir()
     parts = frame["number"] // PART
     for part in range(int(parts.max()) + 1 if len(frame) else 1):
-        table = pa.Table.from_pandas(frame[parts == part], schema, preserve_index=False)
-        pq.write_table(table, path / f"part-{part:06d}.parquet")
+        pq.write_table(in_schema(frame[parts == part], schema), path / f"part-{part:06d}.parquet")
+
+
+def in_schema(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """The frame with the columns of the schema; null in those that nobody here makes up."""
+    return pa.Table.from_pandas(frame.reindex(columns=schema.names), schema, preserve_index=False)
 
 
 def _trials(spec: Spec, each: int, diverging: float, random: np.random.Generator) -> pd.DataFrame:
@@ -169,7 +173,7 @@ def _judge(
     if not found:
         return
     finalists = pd.concat(found, ignore_index=True)
-    pq.write_table(pa.Table.from_pandas(finalists, after_search.finalists_schema()), folder / "finalists.parquet")
+    pq.write_table(in_schema(finalists, after_search.finalists_schema()), folder / "finalists.parquet")
     of_all = finalists.assign(number=range(len(finalists)), schedule=finalists["schedule"])
     curves = _curves(spec, of_all, effective).rename(columns={"number": "place"})
     who = (
@@ -177,7 +181,7 @@ def _judge(
     )
     curves = pd.concat([who, curves.drop(columns=["place", "replicate"])], axis=1)
     schema = after_search.finalist_curves_schema(effective_rates=effective)
-    pq.write_table(pa.Table.from_pandas(curves, schema), folder / "finalist_curves.parquet")
+    pq.write_table(in_schema(curves, schema), folder / "finalist_curves.parquet")
 
 
 def _judged_rows(spec: Spec, arm: Arm, kind: str, number: int | None, scores: Array) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,7 +18,7 @@ from sweep.results.recommendation import BEST_DEFAULT, Recommendation
 from sweep.results.statistics.verdicts import Interval
 from sweep.results.tables import after_search
 from sweep.results.telling import note, report
-from tests.results.made import made
+from tests.results.made import in_schema, made
 
 
 def told(folder: Path, task: str = "classification", **options: Any) -> Answer:
@@ -45,7 +44,7 @@ def changed(answer: Answer, **columns: Any) -> Answer:
     own &= table["kind"] == found.kind
     for name, value in columns.items():
         table.loc[own, name] = value
-    pq.write_table(pa.Table.from_pandas(table, after_search.finalists_schema()), answer.folder / "finalists.parquet")
+    pq.write_table(in_schema(table, after_search.finalists_schema()), answer.folder / "finalists.parquet")
     return Answer(answer.folder, answer.spec)
 
 
