@@ -17,7 +17,7 @@ import pandas as pd
 
 from sweep.errors import UsageError
 from sweep.learning.hyper import Array
-from sweep.learning.network.metrics import TEST, VALIDATION, metric_of
+from sweep.learning.network.metrics import ERROR, TEST, VALIDATION, metric_of
 from sweep.results.racing import Racing, resolution
 from sweep.results.recommendation import Recommendation
 from sweep.results.statistics import summaries, tuning_curves
@@ -211,7 +211,9 @@ class Answer:
         if self.verdict is None or self.choice is None:
             return None
         known = after_search.read_baselines(self.folder)
-        return Recommendation.of(self, self.choice, known)
+        metric = metric_of(self.spec.study.objective)
+        errors = self.column(ERROR)
+        return Recommendation.of(self.choice, self.paired, self.judged, errors, known, metric, self.optimism)
 
     @property
     def best(self) -> pd.Series | None:

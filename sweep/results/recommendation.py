@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from sweep.learning.baselines import LINEAR, SAME
 from sweep.learning.hyper import Array
-from sweep.learning.network.metrics import ERROR, metric_of
-from sweep.results.statistics.choice import Choice
+from sweep.results.statistics.choice import Choice, Who
 from sweep.results.statistics.summaries import Finding
 from sweep.results.statistics.verdicts import Interval, interval, share
 from sweep.search.running.finalists import Kind
 from sweep.search.space.space import Arm
-
-if TYPE_CHECKING:
-    from sweep.results.answer import Answer
 
 Paid = Literal["paid", "not paid", "undecided"]
 OWN_DEFAULT, BEST_DEFAULT = "default of its arm", "best default"
@@ -72,23 +68,40 @@ class Recommendation:
     trainings: int
 
     @classmethod
-    def of(cls, answer: Answer, choice: Choice, known: pd.DataFrame) -> Recommendation:
-        """Work it out from the finalists and from what is `known` of scikit-learn's models."""
+    def of(
+        cls, choice: Choice, scores: Mapping[Who, Array], rows: pd.DataFrame, errors: str,
+        models: pd.DataFrame, metric: str, optimism: Interval | None,
+    ) -> Recommendation:  # fmt: skip
+        """Work it out.
+
+        Parameters
+        ----------
+        choice : Choice
+        scores : mapping
+            The finalists' scores, paired by the seeds, each ``(seeds, 1)``.
+        rows : DataFrame
+            The finalists' rows.
+        errors : str
+            The column in which they have their error.
+        models : DataFrame
+            What scikit-learn's models have.
+        metric : str
+            What the scores are.
+        optimism : Interval, optional
+        """
         who = choice.recommended, choice.kind
-        scores = answer.paired
         beside = {}
         others = {OWN_DEFAULT: choice.recommended, BEST_DEFAULT: choice.best_default}
         for name, arm in others.items():
             if arm is not None and (arm, "default") != who:
                 beside[name] = interval((scores[arm, "default"] - scores[who])[:, 0])
-        rows = answer.judged
         own = (rows["optimizer"] == who[0].optimizer) & (rows["schedule"] == who[0].schedule) & (rows["kind"] == who[1])
         rows = rows[own].sort_values("replicate").set_index("replicate")
-        beside |= _models(answer, rows, known)
+        beside |= _models(rows, models, metric)
         failed = int((rows["state"] == "diverged").sum())
         return cls(
-            *who, interval(scores[who][:, 0]), interval(_errors(answer, rows)), beside, choice.best_default,
-            share(failed, len(rows)), choice.alike, choice.leader, _paid(choice, beside), answer.optimism, len(rows),
+            *who, interval(scores[who][:, 0]), interval(_errors(rows, errors)), beside, choice.best_default,
+            share(failed, len(rows)), choice.alike, choice.leader, _paid(choice, beside), optimism, len(rows),
         )  # fmt: skip
 
     def findings(self) -> list[Finding]:
@@ -115,21 +128,20 @@ class Recommendation:
         return found
 
 
-def _errors(answer: Answer, rows: pd.DataFrame) -> Array:
+def _errors(rows: pd.DataFrame, column: str) -> Array:
     """The errors with each seed; a diverged training has none, and counts as always wrong."""
-    errors = rows[answer.column(ERROR)].where(rows["state"] != "diverged", 1.0)
+    errors = rows[column].where(rows["state"] != "diverged", 1.0)
     return np.asarray(np.nan_to_num(errors.to_numpy(float), nan=1.0, posinf=1.0))
 
 
-def _models(answer: Answer, rows: pd.DataFrame, known: pd.DataFrame) -> dict[str, Interval]:
+def _models(rows: pd.DataFrame, known: pd.DataFrame, metric: str) -> dict[str, Interval]:
     """How much more scikit-learn's models have of the objective, with the seeds that they were trained with."""
-    column = metric_of(answer.spec.study.objective)
     found = {}
     for name in (LINEAR, SAME):
         models = known[known["name"] == name].set_index("replicate")
-        if column not in models:  # of a run from before it was measured
+        if metric not in models:  # of a run from before it was measured
             continue
-        theirs = models[column].astype(float)
+        theirs = models[metric].astype(float)
         both = theirs.index.intersection(rows.index)
         difference = (theirs[both] - rows.loc[both, "score"]).to_numpy(float)
         if len(both) > 1 and np.isfinite(difference).all():
