@@ -5,6 +5,7 @@ What takes time to import is imported while the signals are watched.
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,7 +74,14 @@ class Part:
 
 
 def speaker(console: Console) -> Say:
-    """Says a line on the console."""
+    """Says a line on the console, also within a signal handler.
+
+    What rich imports when it prints for the first time it has imported then: a handler's import within an import that
+    it has interrupted ends in a KeyError of importlib.
+    """
+    from rich.console import Console
+
+    Console(file=io.StringIO()).print("sweep: ready", soft_wrap=True)
     return lambda text: console.print(f"sweep: {text}", soft_wrap=True)
 
 

@@ -42,7 +42,11 @@ def fetch(url: str) -> Any:
         return json.load(answer)
 
 
-@pytest.mark.parametrize("storage", [(), ("--storage", "sqlite:///optuna.db")], ids=["journal", "sqlite"])
+@pytest.mark.parametrize(
+    "storage",
+    [(), pytest.param(("--storage", "sqlite:///optuna.db"), marks=pytest.mark.long)],
+    ids=["journal", "sqlite"],
+)
 def test_the_dashboard_shows_every_trial_with_parameters_and_curve(tmp_path: Path, storage: tuple[str, ...]) -> None:
     tiny_study(tmp_path)
     assert sweep("run", "tiny.toml", "-q", "--backend", "serial", *storage, cwd=tmp_path).code == 0
@@ -79,6 +83,7 @@ def test_the_dashboard_reads_while_a_run_writes(tmp_path: Path) -> None:
     assert len(set(seen)) == 4, "it grew before our eyes"
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     tiny_study(tmp_path)
     assert sweep("run", "tiny.toml", "-q", "--backend", "serial", cwd=tmp_path).code == 0

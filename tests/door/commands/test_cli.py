@@ -53,6 +53,7 @@ def test_a_run_prints_the_summary_a_person_wants(place: Path) -> None:
         assert part in text
 
 
+@pytest.mark.long
 def test_streams_without_a_terminal_hold_no_cursor_codes(place: Path) -> None:
     outcome = sweep_process("run", "tiny.toml", "--runs", "other", "--backend", "serial", "-v", cwd=place)
     assert outcome.code == 0
@@ -174,6 +175,7 @@ def test_every_command_has_help_with_an_example(name: str, tmp_path: Path) -> No
     assert "Example: python -m sweep" in outcome.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_everything_finished_saved(tmp_path: Path, number: int, code: int) -> None:
     extra = "\n[search]\nschedules = ['constant']\n"

@@ -181,6 +181,7 @@ def test_the_time_is_that_of_all_variants_together(tmp_path: Path) -> None:
     assert sweep("run", "two.toml", "--timeout", "0", cwd=tmp_path).code == 2
 
 
+@pytest.mark.long
 def test_a_signal_ends_them_all(tmp_path: Path) -> None:
     path = variants_study(tmp_path)
     path.write_text(path.read_text().replace("trials = 16", "trials = 20000\nsampler = 'random'"))

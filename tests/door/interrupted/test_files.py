@@ -103,6 +103,7 @@ def no_file_above(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.long
 @COMMANDS
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_a_journal_that_cannot_grow_ends_the_run_in_one_line(
@@ -120,6 +121,7 @@ def test_a_journal_that_cannot_grow_ends_the_run_in_one_line(
     assert_goes_on_to_the_same_result(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("limit", "place"), [(4096, ""), (20_000, "/part-000000.parquet")], ids=["empty", "part"])
 def test_a_table_that_cannot_be_written_ends_the_run_in_one_line(tmp_path: Path, limit: int, place: str) -> None:
     undisturbed(300)
@@ -158,6 +160,7 @@ def disk(place: Path, size: str) -> Iterator[Callable[[str], object]]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.long
 @COMMANDS
 def test_a_full_disk_ends_the_run_in_one_line(tmp_path: Path, workers: tuple[str, ...]) -> None:
     undisturbed()
@@ -173,6 +176,7 @@ def test_a_full_disk_ends_the_run_in_one_line(tmp_path: Path, workers: tuple[str
         assert_goes_on_to_the_same_result(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("address", "size", "reason"),
     [
@@ -220,6 +224,7 @@ def read_only(place: Path) -> Iterator[tuple[Callable[[], object], Callable[[], 
         mode(0o755, 0o644)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("storage", [(), ("--storage", "sqlite:///runs/optuna.db")], ids=["journal", "sqlite"])
 def test_a_read_only_folder_is_one_line_and_what_it_has_stays_readable(
     tmp_path: Path, storage: tuple[str, ...]
@@ -243,6 +248,7 @@ def test_a_read_only_folder_is_one_line_and_what_it_has_stays_readable(
         assert_goes_on_to_the_same_result(tmp_path, *storage)
 
 
+@pytest.mark.long
 def test_a_database_that_becomes_read_only_ends_the_run_in_one_line(tmp_path: Path) -> None:
     undisturbed()
     write_study(tmp_path, study())
@@ -260,6 +266,7 @@ def test_a_database_that_becomes_read_only_ends_the_run_in_one_line(tmp_path: Pa
 # Another run.
 
 
+@pytest.mark.long
 def test_a_second_run_is_refused_while_the_first_is_alive_and_allowed_when_it_was_killed(tmp_path: Path) -> None:
     undisturbed()
     write_study(tmp_path, study(trials=100_000))

@@ -40,6 +40,7 @@ print(json.dumps([len(recorder.buffer), stats]))
 """
 
 
+@pytest.mark.long
 def test_a_second_process_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No loop of a whole training, nor any formula that it calls."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
@@ -85,6 +86,7 @@ LEAVE = "def formula(value, target, folded, carried, scale): return folded, carr
 FOLD = "def formula(folded, value): return {}"
 
 
+@pytest.mark.long
 def test_a_changed_fold_is_not_served_from_the_cache_of_another(formula: Callable[..., Any]) -> None:
     """Not when it differs in an operation, nor in a name only, nor in a constant only."""
     expected = {

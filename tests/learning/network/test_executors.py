@@ -252,6 +252,7 @@ def test_a_newcomer_may_have_as_many_state_arrays_as_it_likes_and_is_compiled(sl
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.long
 def test_without_numba_numpy_serves_and_one_line_says_so(tmp_path: Path) -> None:
     tiny_study(tmp_path)
     code = (

@@ -123,7 +123,7 @@ def test_the_resolved_form_says_of_a_silent_study_what_it_does() -> None:
 def test_the_grid_may_be_asked_for_where_the_study_does_not_insist_on_defaults(tmp_path: Path) -> None:
     check_option(complete(silent(), HERE), "sampler", "grid")
     check_option(said(False), "sampler", "grid")
-    with pytest.raises(UsageError, match=r"^--sampler grid: defaults: .*its own combinations only") as caught:
+    with pytest.raises(UsageError, match=r"^--sampler grid: study.defaults: .*its own combinations only") as caught:
         check_option(said(True), "sampler", "grid")
     assert len(str(caught.value).splitlines()) == 1
     assert resolve(silent()).begins_with_defaults
