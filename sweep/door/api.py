@@ -15,7 +15,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import Data, DataSource, named, prepare, samples
 from sweep.learning.training.loop import train as train_population
 from sweep.learning.training.settings import Settings
-from sweep.search.running import memory_needed
+from sweep.search.running import suitable
 from sweep.search.running.records import Progress
 from sweep.search.study_file.spec import Spec
 
@@ -114,8 +114,7 @@ def usable(spec: Spec) -> tuple[Spec, Data]:
     """The study as it suits its data, and these; raises a `SweepError` if they cannot be used, or it does not fit."""
     spec = spec.suited(samples(spec.source()))
     data = prepare(spec.source(), spec.study.seed, spec.splits)
-    spec.check_metrics(data.task)
-    memory_needed.check(spec, data)
+    suitable.check(spec, data)
     return spec, data
 
 

@@ -19,7 +19,7 @@ from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array, telling
 from sweep.learning.schedules.base import Schedule, State
 from sweep.learning.training.loop import train
-from sweep.search.running import memory_needed
+from sweep.search.running import suitable
 from sweep.search.study_file.spec import Spec
 
 HELP = "Enter: one more epoch   5: five more   /2, *3: change the rate   =0.01: set it   q: end here"
@@ -135,8 +135,7 @@ def steer(spec: Spec, configuration: Configuration, ask: Callable[[str], str], s
 
     say(HELP)
     data = prepare(spec.source(), spec.study.seed)
-    spec.check_metrics(data.task)
-    memory_needed.check(spec, data)
+    suitable.check(spec, data)
     chosen = Configuration(configuration.learning_rate, configuration.optimizer, ByHand())
     try:
         train([chosen], data, settings, spec.study.seed)

@@ -189,6 +189,24 @@ def measured(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*ALWAYS, *names]))
 
 
+def curve_names(metrics: Iterable[str]) -> list[str]:
+    """The names of these metrics' curves on the validation part.
+
+    >>> curve_names(["loss", "brier"])
+    ['validation_loss', 'validation_brier']
+    """
+    return [VALIDATION + name for name in metrics]
+
+
+def metrics_among(curves: Iterable[str]) -> list[str]:
+    """The metrics that have their curve among these.
+
+    >>> metrics_among(["learning_rate", "validation_loss"])
+    ['loss']
+    """
+    return [metric_of(curve) for curve in curves if curve.startswith(VALIDATION)]
+
+
 def metric_of(curve: str) -> str:
     """The metric of a curve of the validation part.
 

@@ -9,7 +9,7 @@ import numpy as np
 from sweep.errors import Problem, UsageError
 from sweep.learning.data.splits import Data
 from sweep.learning.network.functions import LOSSES, misfit
-from sweep.learning.network.metrics import ALWAYS, VALIDATION
+from sweep.learning.network.metrics import ALWAYS, curve_names
 from sweep.learning.network.stacked import Architecture
 
 CACHE = 5 * 2**20  # bytes that a population may touch in a step, see `Settings.population`
@@ -54,7 +54,7 @@ class Settings:
     @property
     def curves(self) -> tuple[str, ...]:
         """The names of the curves of a training."""
-        return ("learning_rate", "train_loss", *(VALIDATION + name for name in self.metrics))
+        return ("learning_rate", "train_loss", *curve_names(self.metrics))
 
     def steps(self, samples: int) -> int:
         """Updates in an epoch of so many samples."""

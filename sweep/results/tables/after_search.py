@@ -25,9 +25,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweep.errors import unwritable
-from sweep.learning.network.metrics import ALWAYS, TEST, VALIDATION, metric_of
+from sweep.learning.network.metrics import ALWAYS, TEST, curve_names, metrics_among
 from sweep.results.tables.files import replacing
-from sweep.results.tables.tables import curve_table, curves_schema, numbers, of_validation
+from sweep.results.tables.tables import curve_table, curves_schema, numbers
 from sweep.search.running.finalists import DEFAULT, Finalist, Score, Stage
 
 JudgedName = Literal["race", "finalists", "finalist_curves"]
@@ -42,7 +42,7 @@ def finalists_schema(metrics: Sequence[str] = ALWAYS) -> pa.Schema:
     return pa.schema(
         _IDENTITY
         | {"replicate": pa.int64(), "seed": pa.int64(), "state": pa.string()}
-        | numbers("learning_rate", "score", "objective", *test, *of_validation(metrics), "train_loss")
+        | numbers("learning_rate", "score", "objective", *test, *curve_names(metrics), "train_loss")
         | {"epochs": pa.int64()}
     )
 
@@ -138,8 +138,7 @@ def _rows(scores: Sequence[Score]) -> pa.Table:
         | {"epochs": each.curves.shape[1] - 1}
         for each in scores
     ]
-    metrics = [metric_of(name) for name in scores[0].curves.named if name.startswith(VALIDATION)]
-    return pa.Table.from_pylist(rows, finalists_schema(metrics))
+    return pa.Table.from_pylist(rows, finalists_schema(metrics_among(scores[0].curves.named)))
 
 
 def _curves(scores: Sequence[Score]) -> pa.Table:

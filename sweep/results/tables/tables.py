@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweep.errors import UsageError, reason, unknown, unwritable
-from sweep.learning.network.metrics import ALWAYS, VALIDATION, metric_of
+from sweep.learning.network.metrics import ALWAYS, curve_names, metrics_among
 from sweep.learning.training.loop import QUANTILES, Training
 from sweep.results.tables.files import replacing
 from sweep.search.running.records import Curves, Record
@@ -57,20 +57,15 @@ def numbers(*names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names, pa.float64())
 
 
-def of_validation(metrics: Sequence[str]) -> list[str]:
-    """The columns of these metrics on the validation part."""
-    return [VALIDATION + name for name in metrics]
-
-
 def curves_schema(metrics: Sequence[str] = ALWAYS, *, effective_rates: bool) -> pa.Schema:
     """The schema of `curves` of a study that measures these metrics."""
     effective = EFFECTIVE if effective_rates else []
-    return pa.schema(_WHERE | numbers("learning_rate", "train_loss", *of_validation(metrics), *effective))
+    return pa.schema(_WHERE | numbers("learning_rate", "train_loss", *curve_names(metrics), *effective))
 
 
 def trials_schema(hyperparameters: Sequence[str], metrics: Sequence[str] = ALWAYS) -> pa.Schema:
     """The schema of `trials` for a study with these dotted hyperparameters and metrics."""
-    return pa.schema(_BEFORE | numbers(*hyperparameters, *of_validation(metrics), "train_loss") | _AFTER)
+    return pa.schema(_BEFORE | numbers(*hyperparameters, *curve_names(metrics), "train_loss") | _AFTER)
 
 
 class Tables:
@@ -184,8 +179,7 @@ def curve_table(curves: Mapping[int, Curves]) -> pa.Table:
     effective = [each.effective_rate for each in curves.values() if each.effective_rate is not None]
     for place, name in enumerate(EFFECTIVE if effective else ()):
         columns[name] = np.concatenate([each[..., place].ravel() for each in effective])
-    metrics = [metric_of(name) for name in names if name.startswith(VALIDATION)]
-    return pa.table(columns, schema=curves_schema(metrics, effective_rates=bool(effective)))
+    return pa.table(columns, schema=curves_schema(metrics_among(names), effective_rates=bool(effective)))
 
 
 def curves_of(training: Training) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from sweep.learning.training.loop import train
 from sweep.learning.training.minibatches import EVALUATION_BLOCK
 from sweep.learning.training.settings import Settings
 from sweep.search.choosing.samplers import Balanced, Joint
-from sweep.search.running import memory_needed, race
+from sweep.search.running import race, suitable
 from sweep.search.running.ledger import Asked, Ledger, reported
 from sweep.search.running.loop import sampler_of, total_trials
 from sweep.search.running.records import Curves, Record
@@ -59,8 +59,7 @@ def make(spec: Spec, workers: int) -> Plan:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data = prepare(spec.source(), spec.study.seed, spec.splits)
     settings, trials = spec.settings(), total_trials(spec)
-    spec.check_metrics(data.task)
-    memory_needed.check(spec, data)
+    suitable.check(spec, data)
     configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
     share = shares(configurations, workers, settings.trainings, settings.population(data))[0]
     training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)

@@ -11,7 +11,7 @@ from sweep.errors import Broken, Problem, shortened, unknown
 from sweep.learning.data.datasets import DATASETS
 from sweep.learning.data.tables import MOST_CLASSES
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
-from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION
+from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION, curve_names
 from sweep.search.choosing import optuna_samplers
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS
@@ -64,7 +64,7 @@ class StudySection(Section):
     )  # fmt: skip
     objective: str = key(
         VALIDATION + LOSS, "what judges a trial: the curve of a metric on the validation part", "validation_error",
-        among=[VALIDATION + name for name in METRICS],
+        among=curve_names(METRICS),
     )  # fmt: skip
     metrics: list[str] = key(
         list, "what else is measured, beside loss, error and the objective", ["balanced_error"], among=METRICS
@@ -92,7 +92,7 @@ class StudySection(Section):
     @field_validator("objective")
     @classmethod
     def _objective_is_the_curve_of_a_metric(cls, objective: str) -> str:
-        curves = [VALIDATION + name for name in METRICS]
+        curves = curve_names(METRICS)
         if objective not in curves:
             raise Broken(Problem(unknown("objective", objective, curves)))
         return objective

@@ -116,7 +116,8 @@ class Spec(Section):
         if wrong:
             key = "objective" if metric_of(self.study.objective) == wrong[0] else "metrics"
             fit = ", ".join(name for name, metric in METRICS.items() if task in metric.measures)
-            raise UsageError(f"study.{key}: {wrong[0]!r} is none for {task}, and the targets are one: use one of {fit}")
+            rule = f"{wrong[0]!r} is none for {task}, and the targets are one"
+            raise UsageError(Problem(rule, f"study.{key}", step=f"use one of {fit}"))
 
     @property
     def splits(self) -> int:

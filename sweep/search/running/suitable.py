@@ -1,4 +1,4 @@
-"""Whether a study fits into the machine: checked when its data are known, and before anything is written."""
+"""Whether a study suits its data and fits into the machine: checked when these are known, before it is begun."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from sweep.learning.data.memory import shortened as shown
 from sweep.learning.data.splits import Data
 from sweep.search.study_file.spec import Spec
 
-_A_CURVE_POINT = 4 * 8  # bytes: the rate, the training and the validation loss, the validation error
+_A_CURVE_POINT = 8  # bytes, in each curve
 
 
 def check(spec: Spec, data: Data) -> None:
-    """Raise `UsageError` if the machine could not train one trial, or not keep the curves of one generation.
+    """Raise `UsageError` if a metric is none for the task, or a trial or a generation's curves are too much.
 
-    A lower bound: what passes may still be too much beside other programs.
+    Of memory this is a lower bound: what passes may still be too much beside other programs.
     """
+    spec.check_metrics(data.task)
     network, settings = spec.network, spec.settings()
     row = settings.architecture(data).bytes_per_row(min(network.batch_size, len(data.train)))
     memory.check(
@@ -24,7 +25,7 @@ def check(spec: Spec, data: Data) -> None:
     )
     generation = min(spec.study.generation or 1, spec.study.trials)
     memory.check(
-        generation * settings.trainings * (network.epochs + 1) * _A_CURVE_POINT,
+        generation * settings.trainings * (network.epochs + 1) * len(settings.curves) * _A_CURVE_POINT,
         f"network.epochs = {shown(network.epochs)}, {_trainings(spec)}, study.generation = {shown(generation)}",
         "make them smaller",
     )
