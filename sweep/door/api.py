@@ -12,7 +12,9 @@ from sweep.door.run_folder import RunFolder
 from sweep.door.studies import Study, find_all, folder_of, folders_of, resolve, resolve_all
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, DataSource, named, prepare, samples
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import DataSource, named
+from sweep.learning.data.splits import prepare, samples
 from sweep.learning.training.loop import train as train_population
 from sweep.learning.training.settings import Settings
 from sweep.search.running import suitable

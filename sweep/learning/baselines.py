@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.learning.data.splits import Data, Part
+from sweep.learning.data.parts import Data, Part
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import LOSSES
 from sweep.learning.network.metrics import ALWAYS, Measuring, Outcome

@@ -15,8 +15,10 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import DataSource, split, whole
-from sweep.learning.data.tables import Table, Task, table_of
+from sweep.learning.data.source import DataSource
+from sweep.learning.data.splits import split, whole
+from sweep.learning.data.table import Table, Task
+from sweep.learning.data.tables import table_of
 from sweep.learning.hyper import Array
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.optimizers.rules import Momentum

@@ -16,7 +16,7 @@ import numpy as np
 
 from sweep.errors import DataError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, Part
+from sweep.learning.data.parts import Data, Part
 from sweep.learning.hyper import Array
 from sweep.learning.schedules.base import Schedule
 from sweep.learning.training.loop import Script, Training, Watch, train

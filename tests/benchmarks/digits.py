@@ -19,7 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 import sweep
-from sweep.learning.data.splits import Data, prepare
+from sweep.learning.data.parts import Data
+from sweep.learning.data.splits import prepare
 from sweep.learning.training.loop import train
 
 SEEDS = 10

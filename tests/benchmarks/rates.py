@@ -10,7 +10,8 @@ import numpy as np
 
 from sweep.bench.answer.sets import SETS, DataSet
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import DataSource, split
+from sweep.learning.data.source import DataSource
+from sweep.learning.data.splits import split
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import Constant, Cosine

@@ -14,7 +14,8 @@ from sweep.door import retraining
 from sweep.door.api import Result, configuration_of, resolve
 from sweep.errors import DataError, SweepError, UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import named, prepare, split_off_test
+from sweep.learning.data.source import named
+from sweep.learning.data.splits import prepare, split_off_test
 from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, Momentum
 from sweep.learning.schedules.formulas import SCHEDULES, Step
 from sweep.results.tables.tables import read

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.learning.hyper import Array, hyperparameters
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.schedules.base import Schedule

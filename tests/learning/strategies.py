@@ -14,8 +14,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, Part
-from sweep.learning.data.tables import Task
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.table import Task
 from sweep.learning.hyper import Choices, Domain, Fixed, Hyperparameter, hyperparameters
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LINEAR_ONLY
 from sweep.learning.optimizers.base import Optimizer

@@ -13,8 +13,9 @@ from sklearn.exceptions import NotFittedError
 
 from sweep.errors import DataError, UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import DataSource, split, whole
-from sweep.learning.data.tables import Table
+from sweep.learning.data.source import DataSource
+from sweep.learning.data.splits import split, whole
+from sweep.learning.data.table import Table
 from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, RMSProp

@@ -16,8 +16,10 @@ from typing import Any, Literal
 import numpy as np
 
 from sweep.learning.data.datasets import load_named
-from sweep.learning.data.splits import Data, DataSource, Part, split
-from sweep.learning.data.tables import Table
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.source import DataSource
+from sweep.learning.data.splits import split
+from sweep.learning.data.table import Table
 from sweep.learning.hyper import Array
 from sweep.learning.seeds import integer_seed
 from sweep.search.study_file.spec import Spec, complete

@@ -16,7 +16,7 @@ import numpy as np
 
 from sweep.bench.answer.sets import Problem
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, Part
+from sweep.learning.data.parts import Data, Part
 from sweep.learning.network.metrics import ERROR, LOSS
 from sweep.learning.seeds import integer_seed
 from sweep.learning.training.loop import train

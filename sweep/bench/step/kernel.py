@@ -14,7 +14,7 @@ from sweep.bench.processes import Processes
 from sweep.bench.step import products
 from sweep.bench.step.workloads import POPULATIONS, SEED, WORKLOADS, Workload, vanishing
 from sweep.bench.timing import Timing, interleaved
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.learning.training.loop import train
 
 STACKED = 32  # rows of W1's populations; other workloads take as many as the trainer itself chooses

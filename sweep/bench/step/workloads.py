@@ -9,7 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, DataSource, Part, named, prepare
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.source import DataSource, named
+from sweep.learning.data.splits import prepare
 from sweep.learning.optimizers.rules import OPTIMIZERS, RMSProp
 from sweep.learning.schedules.formulas import SCHEDULES, Piecewise
 from sweep.learning.training.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import sweep
 from sweep.bench.machine import describe
 from sweep.errors import unwritable
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.results.answer import RECIPE
 from sweep.results.tables.files import replacing
 from sweep.search.running.finalists import fresh_seed

@@ -11,7 +11,7 @@ from sweep.door.run_folder import RunFolder
 from sweep.door.running import recipe
 from sweep.door.running.finishing import Story, judge
 from sweep.errors import UsageError
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.results.answer import Answer
 from sweep.results.statistics import summaries
 from sweep.results.tables import tables

@@ -18,7 +18,8 @@ import numpy as np
 
 from sweep.errors import DataError, UsageError, unknown
 from sweep.learning.data import memory
-from sweep.learning.data.tables import LARGEST, Table, Task, one_line, table_of
+from sweep.learning.data.table import Table, Task
+from sweep.learning.data.tables import LARGEST, one_line, table_of
 
 _TOO_LARGE = f"have values that are not numbers up to {LARGEST:g}"
 _COPIES = 3  # of a data set at the least: as it is loaded, scaled, and in the network's layout

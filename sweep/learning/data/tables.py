@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sweep.errors import DataError, UsageError, unknown
-from sweep.learning.hyper import Array
+from sweep.learning.data.table import Table, Task
 
 if TYPE_CHECKING:  # pandas takes half a second to import, and only tables with text need it
     import pandas as pd
 
-Task = Literal["classification", "regression"]
-
 MOST_CLASSES = 20  # a whole-number target with more values than this is taken for a number
 MOST_CATEGORIES = 100  # a text column with more values than this is taken for a mistake (a name, a key)
 LARGEST = 1e100  # its square is far from overflowing when it is standardised
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A data set before any split.
-
-    `features` is an array ``(samples, features)`` of numbers or a DataFrame with named columns of numbers and text;
-    `target` an array ``(samples,)`` or ``(samples, targets)``; `features` and `target` have no missing value.
-    """
-
-    features: Array | pd.DataFrame
-    target: Array
-    task: Task
 
 
 def load_file(path: Path, target: str, ignore: tuple[str, ...] = (), task: Task | None = None) -> Table:

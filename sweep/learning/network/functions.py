@@ -18,7 +18,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from sweep.learning.data.tables import Task
+from sweep.learning.data.table import Task
 from sweep.learning.hyper import Array
 from sweep.learning.network.executors import InPlace, by_class, in_place
 

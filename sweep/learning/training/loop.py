@@ -15,7 +15,7 @@ import numpy as np
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import sum_first
 from sweep.learning.network.metrics import LOSS, VALIDATION, Measuring

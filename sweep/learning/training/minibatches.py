@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sweep.learning.data.splits import Part
+from sweep.learning.data.parts import Part
 from sweep.learning.hyper import Array
 from sweep.learning.network.metrics import Measuring, Outcome, joined
 from sweep.learning.network.stacked import StackedNetwork

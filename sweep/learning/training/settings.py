@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweep.errors import Problem, UsageError
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.learning.network.functions import LOSSES, misfit
 from sweep.learning.network.metrics import ALWAYS, curve_names
 from sweep.learning.network.stacked import Architecture

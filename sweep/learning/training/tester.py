@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.learning.hyper import Array
 from sweep.learning.network.metrics import Measuring
 from sweep.learning.training.loop import Training

@@ -9,7 +9,8 @@ import numpy as np
 import optuna
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, prepare
+from sweep.learning.data.parts import Data
+from sweep.learning.data.splits import prepare
 from sweep.learning.training.loop import train
 from sweep.learning.training.minibatches import EVALUATION_BLOCK
 from sweep.learning.training.settings import Settings

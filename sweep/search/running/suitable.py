@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sweep.learning.data import memory
 from sweep.learning.data.memory import shortened as shown
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.search.study_file.spec import Spec
 
 _A_CURVE_POINT = 8  # bytes, in each curve

@@ -19,7 +19,9 @@ from typing import Any, Protocol
 
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, DataSource, prepare
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import DataSource
+from sweep.learning.data.splits import prepare
 from sweep.learning.training.loop import Pause, Training, train
 from sweep.learning.training.settings import Settings
 from sweep.learning.training.tester import At, Tested, Tester

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from sweep.errors import Broken, Problem, UsageError, shortened
 from sweep.learning.configuration import LEARNING_RATE
-from sweep.learning.data.splits import DataSource, named
+from sweep.learning.data.source import DataSource, named
 from sweep.learning.hyper import Search
 from sweep.learning.network.metrics import METRICS, measured, metric_of
 from sweep.learning.training.settings import Settings

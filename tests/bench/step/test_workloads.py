@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sweep.bench.step.workloads import POPULATIONS, SEED, WORKLOADS, mixed, pure, stopping, vanishing
-from sweep.learning.data.splits import Data
+from sweep.learning.data.parts import Data
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.learning.training import machine

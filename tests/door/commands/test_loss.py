@@ -11,7 +11,9 @@ import pytest
 
 from sweep.door import retraining
 from sweep.learning.baselines import baselines
-from sweep.learning.data.splits import Data, named, prepare
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import named
+from sweep.learning.data.splits import prepare
 from sweep.learning.network.functions import LOSSES
 from sweep.results.tables import after_search
 from tests import reference

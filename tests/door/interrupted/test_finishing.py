@@ -14,7 +14,8 @@ import pytest
 import sweep
 from sweep.door.result import Result
 from sweep.door.terminal.verdict import data
-from sweep.learning.data.splits import Data, Part, prepare
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array
 from sweep.search.running import workers
 from sweep.search.running.finalists import fresh_seed

@@ -14,8 +14,10 @@ import sklearn.datasets
 
 from sweep.errors import DataError, SweepError, UsageError
 from sweep.learning.data.datasets import DATASETS, load_named
-from sweep.learning.data.splits import DataSource, named, split
-from sweep.learning.data.tables import MOST_CATEGORIES, MOST_CLASSES, Table, load_file
+from sweep.learning.data.source import DataSource, named
+from sweep.learning.data.splits import split
+from sweep.learning.data.table import Table
+from sweep.learning.data.tables import MOST_CATEGORIES, MOST_CLASSES, load_file
 
 SHAPES = {
     "iris": ("classification", (150, 4), (150,)),

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DataError
-from sweep.learning.data.splits import Data, DataSource, Part, named, prepare, samples, split
-from sweep.learning.data.tables import Table
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.source import DataSource, named
+from sweep.learning.data.splits import prepare, samples, split
+from sweep.learning.data.table import Table
 from sweep.learning.hyper import Array
 from tests.learning.data.test_splits import numbered
 from tests.studies import laws

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.datasets import load_named
-from sweep.learning.data.splits import named, prepare
+from sweep.learning.data.source import named
+from sweep.learning.data.splits import prepare
 from sweep.learning.optimizers.rules import AdaGrad, Adam, RMSProp, Sgd
 from sweep.learning.training.loop import train
 from sweep.learning.training.settings import Settings

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from sweep.errors import DataError
 from sweep.learning.data.datasets import load_named
-from sweep.learning.data.splits import Data, DataSource, named, prepare, split, split_off_test, whole
-from sweep.learning.data.tables import Table
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import DataSource, named
+from sweep.learning.data.splits import prepare, split, split_off_test, whole
+from sweep.learning.data.table import Table
 from sweep.learning.hyper import Array
 
 PARTS = ("train", "validation", "test")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data
-from sweep.learning.data.tables import Task
+from sweep.learning.data.parts import Data
+from sweep.learning.data.table import Task
 from sweep.learning.hyper import Array
 from sweep.learning.network import executors
 from sweep.learning.network.executors import State, update_function

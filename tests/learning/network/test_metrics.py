@@ -9,7 +9,9 @@ import pytest
 from sklearn import metrics as oracles
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, DataSource, prepare
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import DataSource
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import LOSSES
 from sweep.learning.network.metrics import ALWAYS, METRICS, Measuring, Outcome, Words, measured

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, named, prepare
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import named
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS, AdaGrad, Adam, RMSProp, Sgd

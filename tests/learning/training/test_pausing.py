@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, named, prepare
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import named
+from sweep.learning.data.splits import prepare
 from sweep.learning.optimizers.rules import Sgd
 from sweep.learning.training.loop import Pause, Training, train
 from sweep.learning.training.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, Part
+from sweep.learning.data.parts import Data, Part
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, Momentum, RMSProp, Sgd
 from sweep.learning.schedules.formulas import Piecewise, Step

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, DataSource, Part, named, prepare, split
-from sweep.learning.data.tables import Table
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.source import DataSource, named
+from sweep.learning.data.splits import prepare, split
+from sweep.learning.data.table import Table
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, Sgd
 from sweep.learning.seeds import stream

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, Part, named, prepare
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.source import named
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, Sgd
 from sweep.learning.schedules.formulas import Piecewise

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, named, prepare
-from sweep.learning.data.tables import Task
+from sweep.learning.data.parts import Data
+from sweep.learning.data.source import named
+from sweep.learning.data.splits import prepare
+from sweep.learning.data.table import Task
 from sweep.learning.hyper import telling
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, RMSProp, Sgd

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, Part
-from sweep.learning.data.tables import Task
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.table import Task
 from sweep.learning.hyper import telling
 from sweep.learning.network.functions import ACTIVATIONS
 from sweep.learning.network.metrics import Measuring

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import Data, Part, prepare
+from sweep.learning.data.parts import Data, Part
+from sweep.learning.data.splits import prepare
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, Momentum, RMSProp, Sgd
 from sweep.learning.schedules.formulas import Exponential, Piecewise, Step

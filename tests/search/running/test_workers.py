@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_info
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import DataSource
-from sweep.learning.data.tables import Table
+from sweep.learning.data.source import DataSource
+from sweep.learning.data.table import Table
 from sweep.learning.optimizers.rules import OPTIMIZERS, Momentum, RMSProp
 from sweep.learning.training.settings import MOST_ROWS, Settings
 from sweep.search.running.workers import (
