@@ -14,11 +14,13 @@ import functools
 
 import numpy as np
 
+from sweep.learning.data.datasets import load_named
 from sweep.learning.data.dividing import Indices, indices
 from sweep.learning.data.parts import Data, joined
 from sweep.learning.data.scaling import scaled
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
+from sweep.learning.data.tables import understanding
 
 
 @functools.lru_cache(maxsize=4)
@@ -30,19 +32,34 @@ def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
     DataError
         The data cannot be loaded or are too few to be split.
     """
-    return split(_loaded(source), source, seed, splits)
+    return split(table_of(source), source, seed, splits)
 
 
 def samples(source: DataSource) -> int:
     """How many samples there are, in all parts together."""
-    count = len(_loaded(source).target)
+    count = len(table_of(source))
     return count if source.rows is None else min(count, source.rows)
+
+
+def load(source: DataSource) -> Table:
+    """Load the data, unsplit.
+
+    Raises
+    ------
+    SweepError
+        They are not there, or cannot be used.
+    """
+    return understanding.load(source) if source.file else load_named(source.name, dict(source.arguments))
+
+
+def table_of(source: DataSource) -> Table:
+    """The same; kept, since many splits are made of it."""
+    return _loaded(source.unsplit)
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(source: DataSource) -> Table:
-    """The table, which many splits are made of."""
-    return source.table()
+    return load(source)
 
 
 def split(table: Table, source: DataSource, seed: int, splits: int = 1) -> Data:
@@ -58,6 +75,6 @@ def whole(table: Table, source: DataSource) -> Data:
 
 def split_off_test(source: DataSource, seed: int) -> Table:
     """The samples of the training and validation parts, as they are before scaling."""
-    table = source.table()
+    table = table_of(source)
     first = next(indices(table, source, seed))
     return table.rows(np.sort(np.concatenate([first.train, first.validation])))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import optuna
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.parts import Data
-from sweep.learning.data.splits import prepare
+from sweep.learning.data.splits import prepare, table_of
+from sweep.learning.data.tables import told
 from sweep.learning.training.loop import train
 from sweep.learning.training.minibatches import EVALUATION_BLOCK
 from sweep.learning.training.settings import Settings
@@ -32,7 +34,8 @@ class Plan:
     Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
     (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
     worker; `samples` are those of the training, validation and test part; `splits` are those that a trial is judged
-    on, `judged` the trainings on fresh seeds that follow the trials, at the most.
+    on, `judged` the trainings on fresh seeds that follow the trials, at the most. `data` is what was understood of
+    them (`sweep.learning.data.tables.told`).
     """
 
     study: str
@@ -49,6 +52,7 @@ class Plan:
     splits: int
     judged: int
     total: float
+    data: dict[str, Any]
 
 
 def make(spec: Spec, workers: int) -> Plan:
@@ -89,6 +93,7 @@ def make(spec: Spec, workers: int) -> Plan:
         splits=settings.splits,
         judged=judged,
         total=trials * max(asking, training / workers, (asking + training) / cores) + judging,
+        data=told.of(table_of(spec.source()), spec.source().label).data(),
     )
 
 
