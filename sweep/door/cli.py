@@ -32,7 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Study = Annotated[str, typer.Argument(help="a study's name (see 'list') or the path of a TOML file")]
+Study = Annotated[str, typer.Argument(help="a study's name (see 'list'), the path of a TOML file, or a table")]
+Target = Annotated[
+    list[str] | None, typer.Option("--target", metavar="COLUMN", help="what to predict of a table; repeatable")
+]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="where run folders are")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, nothing else there")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress, no summary: errors only")]
@@ -80,6 +83,10 @@ def door(
 @app.command(epilog="Example: python -m sweep run schedules --trials 400 --workers 2")
 def run(
     study: Study,
+    target: Target = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="of a table: classification or regression, if not as guessed")
+    ] = None,
     trials: Annotated[int | None, typer.Option(help="the total of trials, not more of them")] = None,
     workers: Annotated[int | None, typer.Option(help="worker processes (default: one a core)")] = None,
     seed: Annotated[int | None, typer.Option(help="the study's seed")] = None,
@@ -109,6 +116,7 @@ def run(
     options = foreground.Options(
         trials=trials, workers=workers, seed=seed, backend=backend, scheduler=scheduler, storage=storage,
         sampler=sampler, pruner=pruner, start_from=start_from, timeout=timeout, fresh=fresh, runs=runs,
+        target=tuple(target or ()), task=task,
     )  # fmt: skip
     if dry_run:
         _dry_run(foreground.planned(study, options, _err()), workers, as_json)
@@ -145,6 +153,26 @@ def _show(parts: Iterable[Part], *, as_json: bool, quiet: bool, elsewhere: bool 
             _out().print(summary.summary(part.result, part.command, elsewhere=elsewhere), crop=False)
     if as_json:
         _say_json({"schema": 1, "study": part.study, "variants": data} if part.heading else data[0])
+
+
+@app.command(epilog="Example: python -m sweep init my.csv --target price")
+def init(
+    table: Annotated[Path, typer.Argument(help="a table: .csv, .parquet, .xlsx, ... ")],
+    target: Target = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="the study file (default: TABLE.toml, here)")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at a table: its columns by kind, what is odd about it; write a study file to start from."""
+    from sweep.door import tables
+    from sweep.door.terminal import table as shown
+
+    look = tables.look(table, tuple(target or ()), output)
+    if as_json:
+        _say_json({"schema": 1} | asdict(look))
+    else:
+        _out().print(shown.shown(look), crop=False)
 
 
 @app.command("list", epilog="Example: python -m sweep list")

@@ -42,13 +42,21 @@ class Options:
     timeout: float | None
     fresh: bool
     runs: Path
+    target: tuple[str, ...] = ()
+    task: str | None = None
 
     def find(self, study: str) -> Found:
         """The study, or its variants, with what stands here over what the file says."""
-        from sweep.door.studies import find_all
+        from sweep.door.studies import find_all, of_table
 
+        found = of_table(study, self.target, self.task, self.runs)
         return find_all(
-            study, trials=self.trials, seed=self.seed, sampler=self.sampler, pruner=self.pruner, storage=self.storage
+            found or study,
+            trials=self.trials,
+            seed=self.seed,
+            sampler=self.sampler,
+            pruner=self.pruner,
+            storage=self.storage,
         )
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweep.door import tables
 from sweep.door.run_folder import RunFolder
 from sweep.errors import UsageError
+from sweep.learning.data.tables import reading
 from sweep.search.storage.storage import absolute
 from sweep.search.study_file import catalogue
 from sweep.search.study_file import spec as specs
 from sweep.search.study_file.catalogue import Found
 from sweep.search.study_file.spec import Spec
 
-Study = str | Path | Mapping[str, Any] | Spec  # a shipped study's name, a study file's path or its content
+Study = str | Path | Mapping[str, Any] | Spec | Found  # a shipped study's name, a study file's path or its content
 
 
 def resolve(study: Study, **wishes: Any) -> Spec:
@@ -66,7 +68,27 @@ def find_all(
     return Found(found.name, {name: _wished(s, given, found) for name, s in found.studies.items()}, found.in_variants)
 
 
+def of_table(study: str, targets: Sequence[str], task: str | None, runs: str | Path) -> Found | None:
+    """The study of a table, if one is named; without a target that which has been run of it.
+
+    Raises
+    ------
+    UsageError
+        There is no target, or there are a target and a study that has its own.
+    """
+    if not reading.is_table(Path(study)):
+        for option, value in (("--target", targets), ("--task", task)):
+            if value:
+                raise UsageError(f"{option}: goes with a table, such as my.csv; a study file says it under [data]")
+        return None
+    folder = RunFolder(Path(runs) / tables.name_of(study))
+    spec = folder.spec() if not targets and folder.exists() else tables.study(study, targets, task)
+    return Found(spec.study.name, {study: spec}, in_variants=False)
+
+
 def _found(study: Study) -> Found:
+    if isinstance(study, Found):
+        return study
     if isinstance(study, Spec):
         return Found(study.study.name, {study.study.name: study}, in_variants=False)
     if not isinstance(study, Mapping):
@@ -88,6 +110,8 @@ def folder_of(study: str | Path, runs: str | Path = "runs") -> RunFolder:
     """The run folder that a user means: a folder with a run in it, or that of a study (name or file) under `runs`."""
     if RunFolder(Path(study)).exists():
         return RunFolder(Path(study))
+    if reading.is_table(Path(study)):
+        return RunFolder(Path(runs) / tables.name_of(study))
     name = catalogue.one(str(study)).study.name if str(study).endswith(".toml") else str(study)
     folder = RunFolder(Path(runs) / name)
     if not folder.exists():
@@ -103,6 +127,8 @@ def folders_of(study: str | Path, runs: str | Path = "runs") -> tuple[str, dict[
     named = str(study)
     if RunFolder(Path(study)).exists() or (not named.endswith(".toml") and RunFolder(Path(runs) / named).exists()):
         return named, {named: folder_of(study, runs)}
+    if reading.is_table(Path(named)):
+        return tables.name_of(named), {named: folder_of(study, runs)}
     found = catalogue.find(named)
     if not found.in_variants:
         return found.name, {named: folder_of(study, runs)}

@@ -6,6 +6,7 @@ To add a format: write one function here and put it into `FORMATS`. Nothing else
 from __future__ import annotations
 
 import io
+import json
 import lzma
 import zipfile
 from collections.abc import Callable, Iterator
@@ -67,16 +68,33 @@ def _feather(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
     return table.to_pandas(ignore_metadata=True), []
 
 
-def _json(lines: bool) -> Reader:
-    def read(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
-        del form
-        import pandas as pd
+def _json(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
+    """A list of rows, or rows under one name, or what pandas writes: columns, or ``split``."""
+    del form
+    import pandas as pd
 
-        with opened(path) as content:
-            text = io.StringIO(content.read().decode("utf-8-sig"))
-        return pd.read_json(text, lines=lines, dtype=False, convert_dates=False, precise_float=True), []
+    with opened(path) as content:
+        found = json.loads(content.read().decode("utf-8-sig"))
+    if isinstance(found, dict) and set(found) >= {"columns", "data"}:
+        return pd.DataFrame(found["data"], columns=found["columns"]), []
+    if isinstance(found, dict) and len(found) == 1 and isinstance(rows := next(iter(found.values())), list):
+        found = rows
+    if not isinstance(found, list | dict) or (isinstance(found, list) and not all(isinstance(r, dict) for r in found)):
+        raise DataError("holds no table: must be a list of rows, each an object")
+    return pd.DataFrame(found), []
 
-    return read
+
+def _json_lines(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
+    """A row a line."""
+    del form
+    import pandas as pd
+
+    with opened(path) as content:
+        lines = content.read().decode("utf-8-sig").splitlines()
+    rows = [json.loads(line) for line in lines if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError("must have an object on each line")
+    return pd.DataFrame(rows), []
 
 
 def _excel(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
@@ -88,7 +106,7 @@ def _excel(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
         if form.sheet and form.sheet not in sheets:
             raise DataError(unknown("sheet", form.sheet, sheets))
         sheet = form.sheet or sheets[0]
-        frame = book.parse(sheet, dtype=object, header=0 if form.header else None)
+        frame = pd.read_excel(book, sheet_name=sheet, dtype=object, header=0 if form.header else None)
     others = [each for each in sheets if each != sheet]
     return frame, [f"sheet {sheet!r} (there are also {shortened(', '.join(others))})"] if others else []
 
@@ -100,9 +118,9 @@ FORMATS: dict[str, Reader] = {
     ".parquet": _parquet,
     ".feather": _feather,
     ".arrow": _feather,
-    ".json": _json(lines=False),
-    ".jsonl": _json(lines=True),
-    ".ndjson": _json(lines=True),
+    ".json": _json,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
     ".xlsx": _excel,
 }
 PLAIN = (".parquet", ".feather", ".arrow", ".xlsx")  # read from the file itself, which is never compressed as a whole
