@@ -124,25 +124,37 @@ def is_text(values: pd.Series) -> bool:
 
 
 def numbers(values: pd.Series, numeral: Numeral, words: Sequence[str] = ()) -> Array:
-    """Values as float64; NaN where none can be read or the word for none stands."""
+    """Values as float64; NaN where none can be read or a word for none stands, which may be a number."""
     import pandas as pd
+    from pandas.api import types
 
     if values.dtype == "category":
         values = values.astype(values.cat.categories.dtype)
+    if types.is_timedelta64_dtype(values):
+        return dates.read(values)
     if not is_text(values):
-        if values.dtype.kind in "fiub" and isinstance(values.dtype, np.dtype):
-            return np.asarray(values.to_numpy(), dtype=np.float64)
-        return np.asarray(values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+        return _without(_plain(values), words)
     known = pd.Series(texts(values))
     if numeral == PLAIN:
         plain = pd.to_numeric(known, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         if not np.isnan(plain[(known != MISSING).to_numpy()]).any():
-            return np.asarray(plain)
+            return _without(np.asarray(plain), words)
     none = {MISSING, *words}
-    means = {
-        text: np.nan if text.casefold() in none or text in none else numeral.value(text) for text in known.unique()
-    }
+    means = {each: np.nan if each.casefold() in none else numeral.value(each) for each in known.unique()}
     return np.asarray(known.map(means), dtype=np.float64)
+
+
+def _plain(values: pd.Series) -> Array:
+    """Numbers of any type as float64."""
+    if isinstance(values.dtype, np.dtype):
+        return np.asarray(values.to_numpy(), dtype=np.float64)
+    return np.asarray(values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def _without(values: Array, words: Sequence[str]) -> Array:
+    """Numbers, NaN in place of those that stand for a missing value."""
+    none = [value for word in words if not np.isnan(value := PLAIN.value(word))]
+    return np.where(np.isin(values, none), np.nan, values) if none else values
 
 
 def texts(values: pd.Series) -> Array:

@@ -62,7 +62,7 @@ def written(texts: list[str], *, day_first: bool | None = None) -> Dated | None:
 def _first(texts: list[str], formats: tuple[str, ...]) -> str | None:
     """The first of these formats, with a time or without, that the texts have."""
     for form in formats:
-        for time in _TIMES:
+        for time in _TIMES if "%H" not in form else ("",):
             if _fits(texts[:3], form + time) and _fits(texts, form + time):
                 return form + time
     return None

@@ -19,6 +19,7 @@ from sweep.learning.data.tables.kinds import FEW
 
 MOST_INPUTS = 50  # of one column
 _SEEN = 2  # times in the training part, or a category is rare
+_FOLDS = 5  # of the training part: a row is told the mean of the others
 MOST_MEANS = 30  # inputs of a column with many categories, one a class; with more classes it gets one an often seen one
 
 
@@ -62,11 +63,13 @@ def _one_hot() -> Any:
 
 
 def _means(task: Task, outputs: int) -> Any:
+    from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler, TargetEncoder
 
     kind = "continuous" if task == "regression" else "binary" if outputs == 2 else "multiclass"
-    return make_pipeline(TargetEncoder(target_type=kind, random_state=0), StandardScaler())
+    folds = (KFold if task == "regression" else StratifiedKFold)(_FOLDS, shuffle=True, random_state=0)
+    return make_pipeline(TargetEncoder(target_type=kind, cv=folds), StandardScaler())
 
 
 def _words() -> Any:

@@ -96,17 +96,23 @@ def _grouped(column: Column) -> bool:
 
 def one(values: pd.Series, name: str, wishes: Wishes = NOTHING) -> Column | LeftOut:
     """One column, guessed or as it was said."""
+    import pandas as pd
+
     said: Kind | None = "ordered" if name in wishes.orders else wishes.kinds.get(name)
     if (nested := _nested(values)) and not said:
         return LeftOut(name, f"holds {nested}")
     if columns.is_text(values) or said in ("category", "ordered", "text"):
         return _written(values, name, wishes, said)
+    none = tuple(word.strip().casefold() for word in wishes.na_values)
+    if none and values.dtype.kind not in "Mm":
+        values = pd.Series(columns.numbers(values, numerals.PLAIN, none))
     missing, distinct = int(values.isna().sum()), int(values.nunique())
     if not said and not wishes.keep and (why := _nothing(distinct, missing) or _counts(values, name, missing)):
         return LeftOut(name, why)
     if values.dtype.kind == "M" or "timestamp" in str(values.dtype) or said == "date":
         return Column(name, "date", missing, distinct, hours=_has_hours(dates.read(values)))
-    return Column(name, "number", missing + int(_infinite(values)), distinct, note=_infinite_note(values))
+    note = _infinite_note(values)
+    return Column(name, "number", missing + _infinite(values), distinct, words=none, note=note)
 
 
 def _nested(values: pd.Series) -> str:

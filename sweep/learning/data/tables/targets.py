@@ -46,6 +46,8 @@ def understood(frame: pd.DataFrame, names: Sequence[str], task: Task | None, wis
     if len(names) > 1:
         return _several(frame, names, task, wishes)
     (name,) = names
+    if not (columns.texts(frame[name]) != MISSING).any():
+        raise DataError(f"no row has a target {shortened(name)!r}")
     column = kinds.one(frame[name], name, Wishes({}, {}, wishes.decimal, wishes.na_values, keep=True))
     if not isinstance(column, Column):
         raise DataError(f"target {shortened(name)!r} {column.why}: must be numbers or classes")
@@ -86,7 +88,7 @@ def _whole(values: Array) -> Array:
 
 def _task_of(values: Array) -> tuple[Task, str]:
     """The task that numbers are likely meant for, and why, with what to say if it is the other one."""
-    if not len(values) or (values % 1 != 0).any():
+    if (values % 1 != 0).any():
         return "regression", "numbers with fractions"
     found, counts = np.unique(values, return_counts=True)
     many = f"{len(found)} different whole numbers"

@@ -12,7 +12,7 @@ import numpy as np
 from sweep.errors import DataError, UsageError, shortened, unknown
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, Task
-from sweep.learning.data.tables import columns, dates, kinds, reading, targets
+from sweep.learning.data.tables import columns, kinds, reading, targets
 from sweep.learning.data.tables.columns import MISSING, Column
 from sweep.learning.data.tables.kinds import LeftOut, Wishes
 from sweep.learning.data.tables.numerals import PLAIN
@@ -64,6 +64,8 @@ def understood(frame: pd.DataFrame, source: DataSource, read: Sequence[str] = ()
         missing = int((~target.known).sum())
         tidy.rows.append(f"{missing} row{'s' * (missing > 1)} without {shortened(', '.join(source.targets), 60)}")
         frame = frame.loc[target.known].reset_index(drop=True)
+    if source.positive and (classes := [name for name, _ in _counted(target)]) and source.positive not in classes:
+        raise DataError(f"positive = {source.positive!r}: {unknown('class', source.positive, classes)}")
     if not len(frame):
         raise DataError(f"no row has a target {shortened(', '.join(source.targets))!r}")
     beside = {*source.targets, *source.roles.values(), *source.ignore}
@@ -166,14 +168,11 @@ def _groups(values: pd.Series, name: str) -> Array:
 
 
 def _times(values: pd.Series, name: str) -> Array:
-    """When each row is from, as numbers."""
+    """When each row is from, as numbers: dates as days."""
     column = kinds.one(values, name, Wishes({}, {}, keep=True))
     if isinstance(column, LeftOut) or column.kind not in ("date", "number"):
         raise DataError(f"column {name!r} of time holds neither dates nor numbers")
-    if column.kind == "number":
-        found = columns.numbers(values, column.numeral, column.words)
-    else:
-        found = next(iter(column.read(values).values())) if columns.is_text(values) else dates.read(values)
+    found = next(iter(column.read(values).values()))  # of a date its days
     if np.isnan(found).any():
         raise DataError(f"column {name!r} of time has {int(np.isnan(found).sum())} missing values: fill or drop them")
     return found
