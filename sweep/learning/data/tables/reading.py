@@ -195,6 +195,8 @@ def read(path: Path, form: Form, step: str) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(f"{path}: cannot be read as {ending[1:]}: {error}") from error
     except _REFUSALS as error:
         raise DataError(f"{path}: cannot be read as {ending[1:]}: {one_line(error)}") from error
+    if not len(frame.columns):
+        raise DataError(f"{path}: is empty: it has no column")
     return frame, said
 
 
