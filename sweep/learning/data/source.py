@@ -20,6 +20,8 @@ class DataSource:
     samples, stratified. `validation` and `test` are fractions of the samples. `test_seed`, if given, decides in place
     of the seed which samples there are and which are the test part: the others can be split anew, and that stays.
     With `scale` numbers are standardised, else they stay as they are; the targets of a regression always are.
+    `group`, `time` or `split`, one of them, names the column that says how the samples are divided (see
+    `sweep.learning.data.dividing`). With `group_rare` rare classes are one.
     """
 
     name: str = ""
@@ -33,6 +35,10 @@ class DataSource:
     test: float = 0.2
     test_seed: int | None = None
     scale: bool = True
+    group: str = ""
+    time: str = ""
+    split: str = ""
+    group_rare: bool = False
 
     def table(self) -> Table:
         """Load the data, unsplit."""

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sweep.errors import Broken, Problem, shortened, unknown
 from sweep.learning.data.datasets import DATASETS
+from sweep.learning.data.dividing import ONE_WAY
+from sweep.learning.data.dividing.rare import FEWEST_OF_A_CLASS, OTHER
 from sweep.learning.data.tables import MOST_CLASSES
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION, curve_names
@@ -171,6 +173,22 @@ class DataSection(Section):
     test: Annotated[float, Field(ge=0, lt=1)] = key(
         0.2, "share of the samples that the search never sees", 0.3, rule="validation + test below 1"
     )
+    group: str = key(
+        "", "the file's column that says whose a sample is: no group is in two parts", "patient",
+        rule="goes with file; no feature; one of group, time and split",
+    )  # fmt: skip
+    time: str = key(
+        "", "the file's column that says when it was: the test part is the latest, the validation part before it",
+        "date", rule="goes with file; one of group, time and split",
+    )  # fmt: skip
+    split: str = key(
+        "", "the file's column that says the part: train, validation or test; without validation that is drawn",
+        "part", rule="goes with file; no feature; one of group, time and split",
+    )  # fmt: skip
+    group_rare: bool = key(
+        False, f'make classes with fewer than {FEWEST_OF_A_CLASS} samples one class, "{OTHER}"', True,
+        rule="goes with file",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
@@ -182,6 +200,11 @@ class DataSection(Section):
             raise Broken(Problem("needs target, the name of the column to predict", "file", self.file))
         if self.name and (self.target or self.ignore or self.task):
             raise Broken(Problem("target, ignore and task go with file, not with name"))
+        ways = [key for key in ("group", "time", "split") if getattr(self, key)]
+        if self.name and (ways or self.group_rare):
+            raise Broken(Problem("group, time, split and group_rare go with file, not with name"))
+        if len(ways) > 1:
+            raise Broken(Problem(ONE_WAY, " + ".join(ways)))
         if self.file and self.arguments:
             raise Broken(Problem("go with name, not with file", "arguments"))
         if self.validation + self.test >= 1:

@@ -95,6 +95,7 @@ class Spec(Section):
         options = {key: getattr(data, key) for key in ("rows", "validation", "test", "scale")}
         if data.name:
             return named(data.name, data.arguments, **options)
+        options |= {key: getattr(data, key) for key in ("group", "time", "split", "group_rare")}
         return DataSource(file=data.file, target=data.target, ignore=tuple(data.ignore), task=data.task, **options)
 
     def settings(self) -> Settings:
