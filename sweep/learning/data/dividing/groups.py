@@ -7,7 +7,8 @@ no group in common while the groups last; then the groups are divided anew. As g
 a little: all are cut down to the smallest, see `of_one_size`. A part of the rows are whole groups, but for one.
 
 scikit-learn's own ways were tried: `GroupShuffleSplit` takes shares of the groups, not of the samples;
-`StratifiedGroupKFold` makes folds of one size only, and takes minutes for 100,000 groups.
+`StratifiedGroupKFold` makes folds of one size only, and took 160 s for 1,000,000 samples of 100,000 groups, where these
+three parts take 3 s.
 """
 
 from __future__ import annotations
@@ -96,15 +97,19 @@ class _Groups:
         return best
 
     def _drawn(self, order: Array, target: Array) -> Array:
-        """The groups in this order that bring size and classes nearer to the target; then those that bring the size."""
+        """The groups in this order that bring size and classes nearer to the target; then what brings the size nearer.
+
+        With a target of `t` samples of a class where `m` are missing, one more group with `g` of them changes the
+        squared distance by `g (g - 2 m)`, and so for the size.
+        """
         bulk, fine = order[:-FINE], order[-FINE:]
-        bulk = bulk[np.cumsum(self.sizes[bulk]) <= 0.9 * target.sum()]
+        most = max(0.9 * target.sum(), target.sum() - self.sizes[fine].sum() / 2)
+        bulk = bulk[np.cumsum(self.sizes[bulk]) <= most]
         missing = target - np.asarray(self.counts[bulk].sum(axis=0)).ravel()
         counts, sizes = self.counts[fine].toarray(), self.sizes[fine]
         taken = np.zeros(len(fine), bool)
         for place, (own, size) in enumerate(zip(counts, sizes.tolist(), strict=True)):
-            room = missing.sum()
-            if size < 2 * room and own @ (own - 2 * missing) + size * (size - 2 * room) < 0:
+            if size < 2 * missing.sum() and own @ (own - 2 * missing) < 0:
                 taken[place] = True
                 missing = missing - own
         squares = (counts**2).sum(axis=1) + sizes**2
