@@ -205,6 +205,8 @@ class DataSection(Section):
             raise Broken(Problem("group, time, split and group_rare go with file, not with name"))
         if len(ways) > 1:
             raise Broken(Problem(ONE_WAY, " + ".join(ways)))
+        if ways and getattr(self, ways[0]) == self.target:
+            raise Broken(Problem("is the target: name another column", ways[0], self.target))
         if self.file and self.arguments:
             raise Broken(Problem("go with name, not with file", "arguments"))
         if self.validation + self.test >= 1:

@@ -131,7 +131,7 @@ def divide(table: Table, source: DataSource, seed: int, splits: int) -> Iterator
     rest, apart = np.arange(len(groups.sizes)), np.empty(0, int)
     parts = 3 if source.test else 2
     if len(rest) < parts:
-        raise DataError(_too_few(source, f"has {len(rest)} different values: {parts} parts need one each"))
+        raise DataError(_too_few(source, f"has too few groups, {len(rest)} for {parts} parts"))
     if size := test_size(source, len(everything)):
         random = np.random.default_rng(state)
         rest, apart = _cut(groups, rest[:0], rest, size, random, source, spare=1)
@@ -157,9 +157,7 @@ def _cut(
     free = np.setdiff1d(left, groups.staying(kept, left, random))
     free = np.sort(random.permutation(free)[spare:])
     if not len(free):
-        raise DataError(
-            _too_few(source, "cannot be held out: the groups that are left are each the last with some class")
-        )
+        raise DataError(_too_few(source, "has no group to hold out: each is the last that has some class"))
     taken = groups.take(free, count, random)
     return np.setdiff1d(left, taken), taken
 

@@ -15,6 +15,7 @@ from sweep.errors import DataError
 from sweep.learning.data.dividing import Indices, indices
 from sweep.learning.data.dividing.common import of_one_size
 from sweep.learning.data.source import DataSource
+from sweep.learning.data.splits import split
 from sweep.learning.data.table import Table
 from sweep.learning.hyper import Array
 from tests.learning.data.dividing.laws import PARTS, divided, fresh, seeds, shares, table, tests
@@ -97,6 +98,14 @@ def test_several_splits_begin_with_the_single_one_cut_down(sizes: list[int], spl
     assert first.test.tolist() == one.test.tolist()
     for part in ("train", "validation"):
         assert set(getattr(first, part)) <= set(getattr(one, part))
+
+
+def test_several_splits_of_groups_stand_in_one_array() -> None:
+    sizes = np.random.default_rng(0).integers(1, 30, 40).tolist()
+    data = split(grouped(sizes, np.arange(40) % 3), DataSource(name="n"), 0, 4)
+    assert data.splits == 4
+    assert len(data.train.inputs) == 4 * len(data.train)
+    assert len(data.validation.targets) == 4 * len(data.validation)
 
 
 @laws
@@ -184,9 +193,9 @@ def test_few_rows_of_large_groups_are_of_three_groups() -> None:
 @pytest.mark.parametrize(
     ("sizes", "classes", "test", "line"),
     [
-        ([20, 20], None, 0.2, "has 2 different values: 3 parts need one each: set test = 0, or leave group out"),
-        ([20], None, 0.0, "has 1 different values: 2 parts need one each: leave group out"),
-        ([20, 20, 20], [0, 1, 2], 0.2, "cannot be held out: the groups that are left are each the last with some class"),
+        ([20, 20], None, 0.2, "has too few groups, 2 for 3 parts: set test = 0, or leave group out"),
+        ([20], None, 0.0, "has too few groups, 1 for 2 parts: leave group out"),
+        ([20, 20, 20], [0, 1, 2], 0.2, "has no group to hold out: each is the last that has some class: "),
     ],
     ids=["two groups", "one group", "each class a group"],
 )  # fmt: skip
