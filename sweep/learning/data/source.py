@@ -19,8 +19,10 @@ class DataSource:
     Either `name` (with `arguments`, as sorted pairs) or `file` and `target`. `rows` takes a random part of that many
     samples, stratified. `validation` and `test` are fractions of the samples. `test_seed`, if given, decides in place
     of the seed which samples there are and which are the test part: the others can be split anew, and that stays.
-    With `scale` numbers are standardised, else they stay as they are; the targets of a regression always are. All else
-    says how a file is to be read, and goes by the names of a study file's ``[data]``; mappings are pairs here.
+    With `scale` numbers are standardised, else they stay as they are; the targets of a regression always are.
+    `group`, `time` or `split`, one of them, names the column that says how the samples are divided (see
+    `sweep.learning.data.dividing`). With `group_rare` rare classes are one. All else says how a file is to be read, and
+    goes by the names of a study file's ``[data]``; mappings are pairs here.
     """
 
     name: str = ""
@@ -49,6 +51,7 @@ class DataSource:
     time: str = ""
     split: str = ""
     weight: str = ""
+    group_rare: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from sweep.errors import Broken, Problem, unknown
 from sweep.learning.data.datasets import DATASETS
+from sweep.learning.data.dividing import ONE_WAY
+from sweep.learning.data.dividing.rare import FEWEST_OF_A_CLASS, OTHER
 from sweep.learning.data.source import DataSource, named
 from sweep.learning.data.table import KINDS, Kind
 from sweep.learning.data.tables.reading import COMPRESSED, FORMATS
@@ -16,6 +18,7 @@ from sweep.search.study_file.keys import Count, Section, key
 
 _FILE = "goes with file"
 _WITH_ROLE = f"{_FILE}; no column that is learnt from"
+_ONE = "one of group, time and split"
 _ALWAYS = ("rows", "scale", "validation", "test")  # also with a name
 
 
@@ -64,9 +67,20 @@ class DataSection(Section):
         None, "whether 1/2/2024 is in February", True, unset="as the other dates of the column demand; else false",
         rule=_FILE,
     )  # fmt: skip
-    group: str = key("", "a column that says whose a sample is: nobody is in two parts", "patient", rule=_WITH_ROLE)
-    time: str = key("", "a column of dates or numbers: the test part is the latest", "date", rule=_WITH_ROLE)
-    split: str = key("", "a column with train, validation or test for each sample", "part", rule=_WITH_ROLE)
+    group: str = key(
+        "", "a column that says whose a sample is: no group is in two parts", "patient", rule=f"{_WITH_ROLE}; {_ONE}"
+    )
+    time: str = key(
+        "", "a column that says when it was: the test part is the latest, the validation part before it", "date",
+        rule=f"{_WITH_ROLE}; {_ONE}",
+    )  # fmt: skip
+    split: str = key(
+        "", "a column that says the part: train, validation or test; without validation that is drawn", "part",
+        rule=f"{_WITH_ROLE}; {_ONE}",
+    )  # fmt: skip
+    group_rare: bool = key(
+        False, f'make classes with fewer than {FEWEST_OF_A_CLASS} samples one class, "{OTHER}"', True, rule=_FILE
+    )
     weight: str = key("", "a column that says how much each sample counts", "count", rule=_WITH_ROLE)
     rows: Count | None = key(None, "take a random part of so many samples", 5000, unset="all")
     scale: bool = key(True, "standardise the features by the training part", False)
@@ -96,6 +110,9 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _each_column_has_one_use(self) -> DataSection:
+        ways = [key for key in ("group", "time", "split") if getattr(self, key)]
+        if len(ways) > 1:
+            raise Broken(Problem(ONE_WAY, " + ".join(ways)))
         uses: dict[str, str] = {}
         targets = [self.target] if isinstance(self.target, str) else self.target
         roles = [(key, getattr(self, key)) for key in ("group", "time", "split", "weight")]

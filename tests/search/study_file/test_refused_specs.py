@@ -166,6 +166,8 @@ SOURCES = {
     "file without target": {"file": "mine.csv"},
     "name with target": {"name": "iris", "target": "y"},
     "file with arguments": {"file": "mine.csv", "target": "y", "arguments": {"n_samples": 5}},
+    "name with group": {"name": "iris", "group": "patient"},
+    "name with rare classes": {"name": "iris", "group_rare": True},
 }
 
 
@@ -175,6 +177,21 @@ def test_data_come_from_one_place_or_it_is_one_line(tmp_path: Path, data: dict[s
     (line,) = errors_of(path)
     assert line.startswith(f"{path}: data")
     assert "file" in line
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"group": "patient", "time": "day"}, "data.group + time: group, time and split each say how the samples are"),
+        ({"time": "day", "split": "part"}, "data.time + split: group, time and split each say how the samples are"),
+        ({"split": "y"}, "data.split = 'y': is the target: name another column"),
+    ],
+    ids=["group and time", "time and split", "target"],
+)
+def test_samples_are_divided_in_one_way_by_a_column_of_its_own(tmp_path: Path, keys: dict[str, str], said: str) -> None:
+    path = write(tmp_path, content() | {"data": {"file": "mine.csv", "target": "y", **keys}})
+    (line,) = errors_of(path)
+    assert line.startswith(f"{path}: {said}")
 
 
 @pytest.mark.parametrize("data", [SOURCES["name and file"], SOURCES["neither name nor file"]])

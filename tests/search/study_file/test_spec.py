@@ -119,7 +119,7 @@ EVERYTHING: dict[str, Any] = {
         "scale": False, "validation": 0.3, "test": 0.1, "separator": ";", "decimal": ",", "encoding": "cp1252",
         "header": False, "sheet": "one", "na_values": ["none"], "day_first": True, "positive": "yes",
         "categorical": ["zip"], "ordered": {"grade": ["low", 2, 3.5]}, "kinds": {"nr": "number"}, "group": "owner",
-        "time": "sold", "split": "part", "weight": "count",
+        "group_rare": True, "weight": "count",
     },
     "network": {
         "hidden": [8, 4], "activation": "tanh", "initial_weights": "glorot", "epochs": 9, "batch_size": 16,
@@ -213,6 +213,16 @@ def test_a_generation_is_a_twentieth_of_the_study_within_bounds_unless_nobody_le
 def test_a_data_file_is_sought_beside_the_study_file(tmp_path: Path) -> None:
     path = write(tmp_path, {"data": {"file": "mine.csv", "target": "y"}})
     assert read(path).source().file == str((tmp_path / "mine.csv").resolve())
+
+
+@pytest.mark.parametrize("way", ["group", "time", "split"])
+def test_the_source_knows_the_column_by_which_samples_are_divided(tmp_path: Path, way: str) -> None:
+    path = write(tmp_path, {"data": {"file": "mine.csv", "target": "y", way: "column", "group_rare": True}})
+    source = read(path).source()
+    assert {key: getattr(source, key) for key in ("group", "time", "split")} == {
+        **dict.fromkeys(("group", "time", "split"), ""), way: "column"
+    }  # fmt: skip
+    assert source.group_rare
 
 
 def test_a_storage_is_sought_in_one_place_wherever_the_reader_stands(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sweep.errors import DataError, shortened
+from sweep.learning.data.dividing.rare import FEWEST_OF_A_CLASS
 from sweep.learning.data.table import Task
 from sweep.learning.data.tables import columns, kinds, numerals
 from sweep.learning.data.tables.columns import MISSING, Column
@@ -22,7 +23,6 @@ MOST_CLASSES = 20  # a whole-number target with more values than this is taken f
 MOST_EVEN_CLASSES = 100  # unless its values are as frequent as classes are that somebody has collected
 _EVEN = 3.0  # the largest of such classes is at most so many times the smallest
 _FEWEST_OF_EVEN = 5
-FEWEST_OF_A_NUMBER = 4  # whole numbers of which one is rarer are taken for amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _task_of(values: Array) -> tuple[Task, str]:
         return "classification", classes
     consecutive = found[-1] - found[0] == len(found) - 1 and found[0] in (0, 1)
     even = counts.min() >= _FEWEST_OF_EVEN and counts.max() <= _EVEN * counts.min()
-    if (len(found) <= MOST_CLASSES and counts.min() >= FEWEST_OF_A_NUMBER) or (
+    if (len(found) <= MOST_CLASSES and counts.min() >= FEWEST_OF_A_CLASS) or (
         len(found) <= MOST_EVEN_CLASSES and consecutive and even
     ):
         return "classification", classes

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sweep.errors import DataError, UsageError, shortened, unknown
+from sweep.learning.data.dividing.rare import grouped, rare
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, Task
 from sweep.learning.data.tables import columns, kinds, reading, targets
@@ -60,6 +61,8 @@ def understood(frame: pd.DataFrame, source: DataSource, read: Sequence[str] = ()
             raise DataError(f"column {shortened(name)!r} is there twice with different values, and is the target")
     wishes = _wishes(source)
     target = targets.understood(frame, source.targets, source.task, wishes)
+    if source.group_rare and target.task == "classification":
+        target = replace(target, values=grouped(target.values))
     if not target.known.all():
         missing = int((~target.known).sum())
         tidy.rows.append(f"{missing} row{'s' * (missing > 1)} without {shortened(', '.join(source.targets), 60)}")
@@ -142,11 +145,12 @@ def _counted(target: Target) -> tuple[tuple[str, int], ...]:
 
 def _warnings(target: Target) -> list[str]:
     """What a person should know of the target."""
-    if target.task == "regression":
+    few = rare(target.values) if target.task == "classification" else []
+    if not few:
         return []
-    counts = Counter(dict(_counted(target)))
-    rare = [f"{shortened(name, 40)} ({count})" for name, count in counts.items() if count < targets.FEWEST_OF_A_NUMBER]
-    return [f"rare classes: {', '.join(rare[:5])}: group_rare = true puts them together"] if rare else []
+    listed = ", ".join(f"{shortened(str(label), 40)} ({count})" for label, count in few[:5])
+    more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+    return [f"rare classes, hardly judged: {listed}{more}; group_rare = true makes them one"]
 
 
 def _beside(frame: pd.DataFrame, source: DataSource) -> dict[str, Array]:
