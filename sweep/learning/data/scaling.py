@@ -11,13 +11,14 @@ from sweep.learning.data.dividing import Indices
 from sweep.learning.data.parts import Data, Part, fingerprint_of
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, take
+from sweep.learning.data.weighing import class_weights, sample_weights
 from sweep.learning.hyper import Array
 
 LARGEST_UNSCALED = 1e18  # its square is far from overflowing in single precision
 
 
 def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
-    """Learn scaling, categories and classes from the training part; apply them to all."""
+    """Learn scaling, categories and classes from the training part; apply them to all. Weights are handed on."""
     from sklearn.preprocessing import StandardScaler
 
     encoder = _encoder(table.features, source.scale).fit(take(table.features, indices.train))
@@ -30,10 +31,14 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
         scaler = StandardScaler().fit(targets[indices.train])
         targets = scaler.transform(targets)
 
+    own = sample_weights(table, indices, source)
+    weights = own, class_weights(source, table, targets, classes, indices.train, own)
+
     def part(chosen: Array) -> Part:
         if not len(chosen):
             return Part(np.empty((0, 0)), targets[chosen])
-        return Part(np.asarray(encoder.transform(take(table.features, chosen)), dtype=np.float64), targets[chosen])
+        inputs = np.asarray(encoder.transform(take(table.features, chosen)), dtype=np.float64)
+        return Part(inputs, targets[chosen], 1, *(None if each is None else each[chosen] for each in weights))
 
     parts = part(indices.train), part(indices.validation), part(indices.test)
     if not source.scale:

@@ -11,6 +11,8 @@ from sweep.learning.data.datasets import load_named
 from sweep.learning.data.table import Table, Task
 from sweep.learning.data.tables import load_file
 
+ClassWeight = str | tuple[tuple[Any, float], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
@@ -20,6 +22,8 @@ class DataSource:
     samples, stratified. `validation` and `test` are fractions of the samples. `test_seed`, if given, decides in place
     of the seed which samples there are and which are the test part: the others can be split anew, and that stays.
     With `scale` numbers are standardised, else they stay as they are; the targets of a regression always are.
+    `weight` names the column of the file that says how much each sample counts; `class_weight` is ``"balanced"``, or
+    pairs of a class and its weight, see `sweep.learning.data.weighing`.
     """
 
     name: str = ""
@@ -33,6 +37,8 @@ class DataSource:
     test: float = 0.2
     test_seed: int | None = None
     scale: bool = True
+    weight: str = ""
+    class_weight: ClassWeight = ()
 
     def table(self) -> Table:
         """Load the data, unsplit."""

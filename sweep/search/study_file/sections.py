@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from sweep.errors import Broken, Problem, shortened, unknown
 from sweep.learning.data.datasets import DATASETS
 from sweep.learning.data.tables import MOST_CLASSES
+from sweep.learning.data.weighing import misfit as misfit_class_weight
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION, curve_names
 from sweep.search.choosing import optuna_samplers
@@ -165,6 +166,10 @@ class DataSection(Section):
         None, "what is learnt from the file", "regression", rule="goes with file",
         unset=f"classification of text, true or false, and whole numbers with at most {MOST_CLASSES} different values",
     )  # fmt: skip
+    weight: str = key(
+        "", "the file's column that says how much each sample counts", "samples", rule="goes with file; 0 or more",
+        unset="all count the same",
+    )  # fmt: skip
     rows: Count | None = key(None, "take a random part of so many samples", 5000, unset="all")
     scale: bool = key(True, "standardise the features by the training part", False)
     validation: Annotated[float, Field(gt=0, lt=1)] = key(0.2, "share of the samples that judges the trials", 0.25)
@@ -184,6 +189,11 @@ class DataSection(Section):
             raise Broken(Problem("target, ignore and task go with file, not with name"))
         if self.file and self.arguments:
             raise Broken(Problem("go with name, not with file", "arguments"))
+        if self.name and self.weight:
+            raise Broken(Problem("goes with file, not with name", "weight", self.weight))
+        if self.weight and self.weight in (self.target, *self.ignore):
+            other = "target" if self.weight == self.target else "ignore"
+            raise Broken(Problem(f"is named in {other}, too: a column has one use", "weight", self.weight))
         if self.validation + self.test >= 1:
             both = float(f"{self.validation + self.test:g}")
             raise Broken(Problem("must be below 1, to leave a training part", "validation + test", both))
@@ -203,6 +213,18 @@ class NetworkSection(Section):
     epochs: Count = key(30, "passes over the training part, in every trial", 10)
     batch_size: Count = key(32, "samples of a minibatch", 64)
     dtype: Literal["float32", "float64"] = key("float32", "the precision of the training", "float64")
+    class_weight: Any = key(
+        None, "how much each class counts in the loss, beside the weights of the samples", {"yes": 3.0, "no": 1.0},
+        type='"balanced" or table', unset="all classes the same, each sample",
+        rule="above 0; a class that is not named has 1; balanced: all classes count the same together",
+    )  # fmt: skip
+
+    @field_validator("class_weight")
+    @classmethod
+    def _class_weight_can_be_used(cls, given: Any) -> Any:
+        if given is not None and (rule := misfit_class_weight(given)):
+            raise Broken(Problem(rule, value=given))
+        return given
 
     @model_validator(mode="after")
     def _names_are_known(self) -> NetworkSection:
