@@ -132,7 +132,7 @@ def test_parameters_can_be_read_set_and_cloned(kind: type[Any], data: tuple[Arra
     estimator = kind(CHOSEN, hidden=(4,), epochs=2, seed=5)
     assert estimator.get_params()["configuration"] == CHOSEN
     architecture = {"hidden", "activation", "loss", "initial_weights", "dtype"}
-    training = {"configuration", "epochs", "batch_size", "scale", "validation", "seed"}
+    training = {"configuration", "epochs", "batch_size", "scale", "validation", "seed", "class_weight"}
     assert set(estimator.get_params()) == architecture | training
     copy = clone(estimator.fit(*data))
     assert copy.get_params() == estimator.get_params()

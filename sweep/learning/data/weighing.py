@@ -7,13 +7,13 @@ features and targets are scaled by stay unweighted: they choose units, and units
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from sweep.errors import DataError, Problem, UsageError, unknown
+from sweep.errors import DataError, Problem, UsageError, shortened, unknown
 from sweep.learning.data.dividing import Indices
 from sweep.learning.data.source import ClassWeight, DataSource
 from sweep.learning.data.table import Table
@@ -127,8 +127,8 @@ def misfit(given: Any) -> str:
         return f'must be "{BALANCED}" or a table of classes with their weights'
     for name, weight in given.items():
         number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
-        if not (number and math.isfinite(weight) and weight > 0):
-            return f"the weight of {str(name)!r} must be a number above 0"
+        if not (number and 0 < weight <= sys.float_info.max):  # which a NaN is not
+            return f"the weight of {shortened(str(name))!r} must be a number above 0"
     return ""
 
 

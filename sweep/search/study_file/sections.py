@@ -215,7 +215,7 @@ class NetworkSection(Section):
     dtype: Literal["float32", "float64"] = key("float32", "the precision of the training", "float64")
     class_weight: Any = key(
         None, "how much each class counts in the loss, beside the weights of the samples", {"yes": 3.0, "no": 1.0},
-        type='"balanced" or table', unset="all classes the same, each sample",
+        type='"balanced" or table', unset="a sample counts the same in every class",
         rule="above 0; a class that is not named has 1; balanced: all classes count the same together",
     )  # fmt: skip
 
