@@ -166,12 +166,15 @@ class Recipe:
 Samples = tuple[Vector, Vector]  # inputs (samples, inputs), targets (samples, outputs)
 
 
-def mean_loss(layers: Sequence[Layer], samples: Samples, recipe: Recipe) -> float:
-    """The mean over samples of the loss."""
+Weights = Sequence[float]  # one a sample
+
+
+def mean_loss(layers: Sequence[Layer], samples: Samples, recipe: Recipe, weights: Weights) -> float:
+    """The weighted mean over samples of the loss."""
     each = [
         LOSSES[recipe.loss](forward(layers, x, recipe.activation)[1][-1], t)[0] for x, t in zip(*samples, strict=True)
     ]
-    return sum(each) / len(each)
+    return sum(w * loss for w, loss in zip(weights, each, strict=True)) / sum(weights)
 
 
 @dataclass
@@ -185,26 +188,38 @@ class Outcome:
 
 
 def train(
-    flat: Vector, sizes: Sequence[int], training: Samples, validation: Samples, orders: Sequence[Any], recipe: Recipe
+    flat: Vector,
+    sizes: Sequence[int],
+    training: Samples,
+    validation: Samples,
+    orders: Sequence[Any],
+    recipe: Recipe,
+    weights: tuple[Weights, Weights] | None = None,
 ) -> Outcome:
-    """Train one network; `orders` holds, for each epoch, the samples in the order in which they are used."""
+    """Train one network; `orders` holds, for each epoch, the samples in the order in which they are used.
+
+    `weights` are those of the training samples and of the validation samples; each is 1 if there are none.
+    """
+    given, watched = weights or ([1.0] * len(training[0]), [1.0] * len(validation[0]))
+    heavy = [w * len(given) / sum(given) for w in given]  # 1 on average
     parameters, done = [float(number) for number in flat], 0
     movers = [optimizer(recipe.optimizer, recipe.optimizer_constants, bias=bias) for bias in biases(sizes)]
     layers = layers_of(flat, sizes)
-    out = Outcome([mean_loss(layers, training, recipe)], [mean_loss(layers, validation, recipe)], [], [])
+    start = mean_loss(layers, training, recipe, heavy), mean_loss(layers, validation, recipe, watched)
+    out = Outcome([start[0]], [start[1]], [], [])
     out.rates.append(rate_at(0, 1, recipe, out))
     for order in orders:
-        total, seen, per_epoch = 0.0, len(order), math.ceil(len(order) / recipe.batch_size)
+        total, seen, per_epoch = 0.0, sum(heavy[i] for i in order), math.ceil(len(order) / recipe.batch_size)
         for i in range(per_epoch):
             batch = order[i * recipe.batch_size : (i + 1) * recipe.batch_size]
-            loss, gradient = minibatch(parameters, sizes, training, batch, recipe)
+            loss, gradient = minibatch(parameters, sizes, training, batch, recipe, heavy)
             rate = recipe.learning_rate * rate_factor(done, per_epoch, recipe, out)
             steps = zip(parameters, movers, gradient, strict=True)
             parameters = [p - change(p, g, rate, len(batch)) for p, change, g in steps]
             total, done = total + loss, done + 1
         out.rates.append(rate_at(done - 1, per_epoch, recipe, out))
         out.training.append(total / seen)
-        out.validation.append(mean_loss(layers_of(np.array(parameters), sizes), validation, recipe))
+        out.validation.append(mean_loss(layers_of(np.array(parameters), sizes), validation, recipe, watched))
     out.parameters = parameters
     return out
 
@@ -227,13 +242,18 @@ def biases(sizes: Sequence[int]) -> list[bool]:
 
 
 def minibatch(
-    parameters: Sequence[float], sizes: Sequence[int], training: Samples, batch: Sequence[int], recipe: Recipe
+    parameters: Sequence[float],
+    sizes: Sequence[int],
+    training: Samples,
+    batch: Sequence[int],
+    recipe: Recipe,
+    weights: Weights,
 ) -> tuple[float, Vector]:
-    """The sum of the samples' losses and the mean of their gradients."""
+    """The sum of the samples' losses and the mean of their gradients, each times its weight."""
     layers = layers_of(np.array(parameters), sizes)
     total, gradient = 0.0, np.zeros(len(parameters))
     for i in batch:
         loss, one = backward(layers, training[0][i], training[1][i], recipe.activation, recipe.loss)
-        total += loss
-        gradient += flat_of(one) / len(batch)
+        total += weights[i] * loss
+        gradient += weights[i] * flat_of(one) / len(batch)
     return total, gradient

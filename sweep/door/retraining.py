@@ -106,6 +106,7 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
         scale=spec.data.scale,
         validation=0.0,
         seed=spec.study.seed,
+        class_weight=spec.network.class_weight,
     ).fit_table(table)
     if estimator.diverged_:
         what = "the recommended default" if trial is None else f"trial {trial}"

@@ -32,14 +32,12 @@ def baselines(data: Data, metrics: Sequence[str] = ALWAYS, loss: str | None = No
 
 
 def _measured(outputs: Array, data: Data, part: Part, metrics: Sequence[str], loss: str) -> dict[str, float]:
-    """What is measured of outputs of shape ``(samples, outputs)``."""
-    measuring = Measuring(data.task, tuple(metrics))
-    variance = np.maximum(part.targets.var(axis=0), np.finfo(np.float32).tiny)[:, None, None]
+    """What is measured of outputs of shape ``(samples, outputs)``, weighted as a network's are."""
     rows = np.array(outputs.T[None], dtype=float)
-    of = Outcome(rows, part.targets.T[:, None], variance, LOSSES[loss](False))
-    whole = measuring.whole(of)  # first: the loss leaves nothing of the outputs
-    found = measuring.each(of) | whole
-    return {name: float(found[name].mean()) for name in metrics}
+    weights = part.metric_weights, part.loss_weights
+    of = Outcome(rows, part.targets.T[:, None], part.variance.T[..., None], LOSSES[loss](False), *weights)
+    found = Measuring(data.task, tuple(metrics)).of([of])
+    return {name: float(each[0]) for name, each in found.items()}
 
 
 LINEAR, SAME = "linear", "same"
@@ -53,7 +51,7 @@ def _logits(name: str, data: Data, part: Part) -> Array:
 
     model = LogisticRegression(max_iter=MOST_STEPS) if name == LINEAR else DummyClassifier(strategy="prior")
     classes = data.train.targets.argmax(axis=1)
-    probabilities = np.asarray(_fitted(model, data.train.inputs, classes).predict_proba(part.inputs))
+    probabilities = np.asarray(_fitted(model, data.train, classes).predict_proba(part.inputs))
     return np.asarray(np.log(np.maximum(probabilities, np.finfo(float).tiny)))
 
 
@@ -63,11 +61,13 @@ def _numbers(name: str, data: Data, part: Part) -> Array:
     from sklearn.linear_model import Ridge
 
     model = Ridge() if name == LINEAR else DummyRegressor()
-    predicted = np.asarray(_fitted(model, data.train.inputs, data.train.targets).predict(part.inputs))
+    predicted = np.asarray(_fitted(model, data.train, data.train.targets).predict(part.inputs))
     return predicted.reshape(part.targets.shape)
 
 
-def _fitted(model: Any, inputs: Array, targets: Array) -> Any:
+def _fitted(model: Any, train: Part, targets: Array) -> Any:
+    """The model, fitted with the weights that a network is trained with."""
+    weights = None if train.loss_weights is None else train.loss_weights[0]
     with warnings.catch_warnings():  # a solver that has not quite converged is a baseline all the same
         warnings.simplefilter("ignore")
-        return model.fit(inputs, targets)
+        return model.fit(train.inputs, targets, sample_weight=weights)

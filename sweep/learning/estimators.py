@@ -6,15 +6,18 @@ with the trainer of a sweep, as a population of one.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
-from sweep.errors import UsageError
+from sweep.errors import Problem, UsageError
 from sweep.learning.configuration import Configuration
+from sweep.learning.data import weighing
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.splits import split, whole
 from sweep.learning.data.table import Table, Task
@@ -44,6 +47,9 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         Share of the samples held out to watch the loss, ``0 <= validation < 1``; with 0 the training part is watched.
     seed : int
         Decides everything random.
+    class_weight : "balanced" or mapping, optional
+        How much each class counts in the loss, beside the weights of the samples; a class that is not named counts 1.
+        For classes only.
 
     Attributes
     ----------
@@ -69,6 +75,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         validation: float = 0.1,
         seed: int = 0,
         loss: str | None = None,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
     ) -> None:
         self.configuration = configuration
         self.hidden = hidden
@@ -81,16 +88,21 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.validation = validation
         self.seed = seed
         self.loss = loss
+        self.class_weight = class_weight
 
-    def _fit(self, features: Any, target: Any) -> None:
+    def _fit(self, features: Any, target: Any, sample_weight: Any) -> None:
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation = {self.validation}: must obey 0 <= validation < 1")
-        self.fit_table(self._table(features, target))
+        table = self._table(features, target)
+        if sample_weight is not None:
+            check_consistent_length(features, sample_weight)
+            table = replace(table, weights=column_or_1d(sample_weight, dtype=np.float64))
+        self.fit_table(table)
         self.n_features_in_ = np.shape(features)[1]
 
     def fit_table(self, table: Table) -> Self:
         """Train on a table that has been understood: its columns are read alike in new rows."""
-        source = DataSource(name="the samples given", validation=self.validation, test=0.0, scale=self.scale)
+        source = self._source()
         data = split(table, source, self.seed) if self.validation else whole(table, source)
         settings = Settings(
             tuple(self.hidden), self.activation, self.initial_weights, self.dtype, self.epochs, self.batch_size,
@@ -105,6 +117,15 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.loss_curve_, self.validation_loss_curve_ = training.train_loss[0, 0], training.validation_loss[0, 0]
         self._flat, self.n_features_in_ = table.target.ndim == 1, len(table.columns) or np.shape(table.features)[1]
         return self
+
+    def _source(self) -> DataSource:
+        """How the samples given are divided and weighed."""
+        if self.class_weight is not None and (rule := weighing.misfit(self.class_weight)):
+            raise UsageError(Problem(rule, weighing.KEY, self.class_weight, type(self).__name__))
+        return DataSource(
+            name="the samples given", validation=self.validation, test=0.0, scale=self.scale, weight="sample_weight",
+            class_weight=weighing.hashable(self.class_weight),
+        )  # fmt: skip
 
     def _table(self, features: Any, target: Any) -> Table:
         check_consistent_length(features, target)
@@ -139,9 +160,9 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
 
     _task: Task = "classification"
 
-    def fit(self, X: Any, y: Any) -> NetworkClassifier:  # noqa: N803  # scikit-learn's names
-        """Train on samples `X`, shape ``(samples, features)``, and their classes `y`."""
-        self._fit(X, y)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkClassifier:  # noqa: N803  # scikit-learn's names
+        """Train on samples `X`, shape ``(samples, features)``, and their classes `y`; weights are 0 or more."""
+        self._fit(X, y, sample_weight)
         return self
 
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
@@ -167,9 +188,12 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
 
     _task: Task = "regression"
 
-    def fit(self, X: Any, y: Any) -> NetworkRegressor:  # noqa: N803
-        """Train on samples `X`, ``(samples, features)``, and targets `y`, ``(samples,)`` or ``(samples, targets)``."""
-        self._fit(X, y)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkRegressor:  # noqa: N803
+        """Train on samples `X`, ``(samples, features)``, and targets `y`, ``(samples,)`` or ``(samples, targets)``.
+
+        Weights are 0 or more.
+        """
+        self._fit(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Array:  # noqa: N803

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.parts import Data
+from sweep.learning.data.parts import Data, Part
 from sweep.learning.hyper import Array, hyperparameters
 from sweep.learning.optimizers.base import Optimizer
 from sweep.learning.schedules.base import Schedule
@@ -27,7 +27,14 @@ def by_the_reference(
         constants_of(schedule), configuration.learning_rate, settings.batch_size,
     )  # fmt: skip
     training, validation = ((part.inputs, part.targets) for part in (data.train, data.validation))
-    return reference.train(initial, made_of.sizes, training, validation, orders, recipe)
+    weights = _weights(data.train), _weights(data.validation)
+    return reference.train(initial, made_of.sizes, training, validation, orders, recipe, weights)
+
+
+def _weights(part: Part) -> list[float]:
+    """What each sample counts in the loss, of whatever scale."""
+    every = [[1.0] * len(part) if each is None else each.tolist() for each in (part.weights, part.class_weights)]
+    return [own * of_class for own, of_class in zip(*every, strict=True)]
 
 
 def constants_of(rule: Optimizer | Schedule) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Everything follows from the tables and from what the fields declare, so a newcom
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from itertools import product
@@ -164,6 +165,20 @@ def small_data(
     return Data(task, part(samples), part(held_out), part(held_out), np.arange(outputs), None, None, "")
 
 
+def weighted(data: Data, seed: int = 0) -> Data:
+    """The same with weights of the samples, some of them 0, and weights of the classes, if there are any."""
+    random = np.random.default_rng(seed)
+    of_class = random.uniform(0.2, 5.0, data.outputs)
+
+    def part(given: Part) -> Part:
+        weights = random.uniform(0.1, 30.0, len(given.inputs)) * (random.random(len(given.inputs)) < 0.7)
+        weights[:: len(given)] = 0.5  # the first of each split: or all might be 0
+        classes = of_class[given.targets.argmax(axis=1)] if data.task == "classification" else None
+        return dataclasses.replace(given, weights=weights, class_weights=classes)
+
+    return dataclasses.replace(data, train=part(data.train), validation=part(data.validation), test=part(data.test))
+
+
 trainings = st.builds(
     Settings,
     hidden=st.lists(st.integers(1, 6), max_size=3).map(tuple),
@@ -182,6 +197,7 @@ data_sets = st.builds(
     outputs=st.integers(1, 4),
     held_out=st.integers(1, 6),
 )
+weighted_data_sets = st.builds(weighted, data_sets, st.integers(0, 99))
 
 
 def mixed(count: int) -> list[Configuration]:

@@ -10,12 +10,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, load_linnerud
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import r2_score
 
 from sweep.errors import DataError, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.splits import split, whole
-from sweep.learning.data.table import Table
+from sweep.learning.data.table import Table, Task
 from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, RMSProp
@@ -127,12 +128,90 @@ def test_a_loss_may_be_chosen_if_it_fits_the_task() -> None:
         NetworkClassifier(loss="huber").fit(*IRIS)
 
 
+# ------------------------------------------------------------------------------------------------------------- weights
+
+
+@pytest.mark.parametrize("validation", [0.0, 0.25])
+@both
+def test_with_weights_it_is_the_training_of_a_sweep(
+    kind: type[Any], data: tuple[Array, Array], validation: float
+) -> None:
+    weights = np.random.default_rng(0).integers(0, 4, len(data[1]))
+    fitted = kind(CHOSEN, epochs=3, validation=validation, seed=3).fit(*data, sample_weight=weights.tolist())
+    task: Task = "classification" if kind is NetworkClassifier else "regression"
+    table = Table(*data, task, weights=weights.astype(float))
+    source = DataSource(name="n", validation=validation, test=0.0)
+    prepared = split(table, source, 3) if validation else whole(table, source)
+    training = train([CHOSEN], prepared, Settings(epochs=3), 3)
+    np.testing.assert_array_equal(fitted.parameters_, training.parameters[0, 0])
+    np.testing.assert_array_equal(fitted.loss_curve_, training.train_loss[0, 0])
+    plain = kind(CHOSEN, epochs=3, validation=validation, seed=3).fit(*data)
+    assert not np.array_equal(plain.parameters_, fitted.parameters_)
+    even = kind(CHOSEN, epochs=3, validation=validation, seed=3).fit(*data, np.full(len(data[1]), 7.1))
+    np.testing.assert_array_equal(plain.parameters_, even.parameters_)
+
+
+def test_a_score_may_be_weighted() -> None:
+    weights = np.random.default_rng(0).random(150)
+    fitted = NetworkClassifier(epochs=2).fit(*IRIS, weights)
+    right = fitted.predict(IRIS[0]) == IRIS[1]
+    assert fitted.score(*IRIS, sample_weight=weights) == pytest.approx(weights[right].sum() / weights.sum())
+    numbers, weights = NetworkRegressor(epochs=5).fit(*DIABETES), np.random.default_rng(0).random(442)
+    expected = r2_score(DIABETES[1], numbers.predict(DIABETES[0]), sample_weight=weights)
+    assert numbers.score(*DIABETES, sample_weight=weights) == pytest.approx(expected)
+
+
+def test_weights_of_classes_move_what_is_predicted_to_the_rare_class() -> None:
+    random = np.random.default_rng(0)
+    labels = np.repeat(["common", "rare"], [270, 30])
+    features = random.normal(size=(300, 2)) + (labels == "rare")[:, None]
+    plain, balanced, given = (
+        NetworkClassifier(CHOSEN, class_weight=each, validation=0.0).fit(features, labels)
+        for each in (None, "balanced", {"common": 300 / (2 * 270), "rare": 300 / (2 * 30)})
+    )
+    np.testing.assert_array_equal(balanced.parameters_, given.parameters_)
+    found = [(each.predict(features) == "rare")[labels == "rare"].mean() for each in (plain, balanced)]
+    assert found[0] < 0.5 < found[1]
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (np.full(150, -1.0), "the samples given: weights in sample_weight: -1, the first of 150"),
+        (np.full(150, np.nan), "the samples given: weights in sample_weight: nan, the first of 150"),
+        (np.zeros(150), "the samples given: weights in sample_weight: 0 for all 135 samples of the training part"),
+    ],
+    ids=["negative", "nan", "zero"],
+)
+def test_weights_that_cannot_be_used_are_one_line(weights: Array, said: str) -> None:
+    with pytest.raises(DataError, match=f"^{said}"):
+        NetworkClassifier(epochs=1).fit(*IRIS, weights)
+
+
+def test_as_many_weights_as_samples_are_wanted() -> None:
+    for wrong in (np.ones(149), np.ones((150, 2))):
+        with pytest.raises(ValueError, match=r"inconsistent numbers of samples|should be a 1d array"):
+            NetworkClassifier(epochs=1).fit(*IRIS, wrong)
+
+
+def test_weights_of_classes_that_cannot_be_used_are_one_line() -> None:
+    for wrong in ("balance", {}, {0: 0.0}, {0: float("nan")}, [1, 2, 3]):
+        with pytest.raises(
+            UsageError, match=r"^NetworkClassifier: class_weight = .*: (must be|the weight of '0' must)"
+        ):
+            NetworkClassifier(class_weight=wrong, epochs=1).fit(*IRIS)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^the samples given: class_weight: unknown class '3'\. Known: 0, 1, 2$"):
+        NetworkClassifier(class_weight={3: 2.0}, epochs=1).fit(*IRIS)
+    with pytest.raises(UsageError, match="class_weight = 'balanced': is for classes, and the targets are numbers"):
+        NetworkRegressor(class_weight="balanced", epochs=1).fit(*DIABETES)
+
+
 @both
 def test_parameters_can_be_read_set_and_cloned(kind: type[Any], data: tuple[Array, Array]) -> None:
     estimator = kind(CHOSEN, hidden=(4,), epochs=2, seed=5)
     assert estimator.get_params()["configuration"] == CHOSEN
     architecture = {"hidden", "activation", "loss", "initial_weights", "dtype"}
-    training = {"configuration", "epochs", "batch_size", "scale", "validation", "seed"}
+    training = {"configuration", "epochs", "batch_size", "scale", "validation", "seed", "class_weight"}
     assert set(estimator.get_params()) == architecture | training
     copy = clone(estimator.fit(*data))
     assert copy.get_params() == estimator.get_params()

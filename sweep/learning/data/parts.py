@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +18,64 @@ class Part:
     """Samples, float64: `inputs` ``(samples, inputs)``, `targets` ``(samples, outputs)``, one-hot or standardised.
 
     Of several `splits` the samples stand one after the other, as many of each; the length is that of one split.
+    `weights` say how much each sample counts, `class_weights` how much its class does in the loss, beside that: both
+    ``(samples,)``, of any scale, not all 0 in a split, and None where all count the same.
     """
 
     inputs: Array
     targets: Array
     splits: int = 1
+    weights: Array | None = None
+    class_weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.inputs) // self.splits
+
+    @property
+    def metric_weights(self) -> Array | None:
+        """How much each sample counts where metrics are averaged, ``(splits, samples)``; see `_of_mean_one`.
+
+        Class weights are left out: a wrong answer is a wrong answer, whatever the training was told to care about.
+        """
+        return _of_mean_one(self.weights, self.splits)
+
+    @property
+    def loss_weights(self) -> Array | None:
+        """The same for the loss, of which each sample's share is its own weight times that of its class.
+
+        So what is trained, its curve on either part and what is said of it in the end are one number.
+        """
+        own, of_class = self.metric_weights, _of_mean_one(self.class_weights, self.splits)
+        if own is None or of_class is None:
+            return own if of_class is None else of_class
+        return _of_mean_one(own * of_class, self.splits)
+
+    @property
+    def variance(self) -> Array:
+        """That of each target in each split, ``(splits, outputs)``, weighted as metrics are; never 0."""
+        targets, weights = self.targets.reshape(self.splits, -1, self.targets.shape[-1]), self.metric_weights
+        if weights is None:
+            found = targets.var(axis=1)
+        else:
+            weights = weights[..., None]
+            total = weights.sum(axis=1, keepdims=True)
+            mean = (weights * targets).sum(axis=1, keepdims=True) / total
+            found = (weights * (targets - mean) ** 2).sum(axis=1) / total[:, 0]
+        return np.asarray(np.maximum(found, np.finfo(np.float32).tiny))
+
+
+def _of_mean_one(weights: Array | None, splits: int) -> Array | None:
+    """Weights scaled to a mean of 1 in each split, ``(splits, samples)``; None: they are all 1 then, or there are none.
+
+    So a learning rate means the same with weights of any scale, and equal weights are as good as none, to the bit: they
+    are divided by the largest first, for the mean of n equal numbers may be another one by a rounding.
+    """
+    if weights is None or not weights.size:
+        return None
+    by_split = weights.reshape(splits, -1)
+    by_split = by_split / by_split.max(axis=1, keepdims=True)
+    by_split = by_split / by_split.mean(axis=1, keepdims=True)
+    return None if (by_split == 1.0).all() else by_split
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +103,17 @@ class Data:
     @property
     def bytes(self) -> int:
         """The memory of the samples."""
-        parts = (self.train, self.validation, self.test)
-        return sum(part.inputs.nbytes + part.targets.nbytes for part in parts)
+        return sum(array.nbytes for part in self.parts for _, array in _arrays(part))
+
+    @property
+    def parts(self) -> tuple[Part, Part, Part]:
+        """All three."""
+        return self.train, self.validation, self.test
+
+    @property
+    def weighted(self) -> bool:
+        """Whether samples have weights of their own, which metrics go by."""
+        return any(part.weights is not None for part in self.parts)
 
     @property
     def splits(self) -> int:
@@ -89,8 +148,8 @@ def joined(splits: Sequence[Data]) -> Data:
 
     def part(which: str) -> Part:
         parts = [_spread(getattr(each, which), _names(each), names) for each in splits]
-        inputs, targets = (np.concatenate([getattr(each, array) for each in parts]) for array in ("inputs", "targets"))
-        return Part(inputs, targets, len(splits))
+        arrays = {name: np.concatenate([getattr(each, name) for each in parts]) for name, _ in _arrays(parts[0])}
+        return Part(splits=len(splits), **arrays)
 
     parts = part("train"), part("validation"), part("test")
     return Data(first.task, *parts, first.classes, None, None, fingerprint_of(*parts))
@@ -104,16 +163,25 @@ def _names(data: Data) -> list[str]:
 def _spread(part: Part, own: Sequence[str], names: Sequence[str]) -> Part:
     """The part with an input for each of the names; 0 where it has not that one."""
     if list(own) == list(names) or not len(part):
-        return Part(part.inputs if len(part) else np.empty((0, len(names))), part.targets)
+        return part if len(part) else replace(part, inputs=np.empty((0, len(names))))
     inputs = np.zeros((len(part), len(names)))
     inputs[:, [names.index(name) for name in own]] = part.inputs
-    return Part(inputs, part.targets)
+    return replace(part, inputs=inputs)
 
 
 def fingerprint_of(*parts: Part) -> str:
     """What identifies the values of these parts, 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(np.ascontiguousarray(part.inputs).tobytes())
-        digest.update(np.ascontiguousarray(part.targets).tobytes())
+        for name, array in _arrays(part):
+            digest.update(name.encode() * name.endswith("weights"))  # the others are always there
+            digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:12]
+
+
+def _arrays(part: Part) -> Iterator[tuple[str, Array]]:
+    """What there is of a part, each array with its name."""
+    for name in ("inputs", "targets", "weights", "class_weights"):
+        array: Array | None = getattr(part, name)
+        if array is not None:
+            yield name, array

@@ -13,13 +13,14 @@ from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, take
 from sweep.learning.data.tables import encoding
 from sweep.learning.data.tables.columns import text
+from sweep.learning.data.weighing import class_weights, sample_weights
 from sweep.learning.hyper import Array
 
 LARGEST_UNSCALED = 1e18  # its square is far from overflowing in single precision
 
 
 def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
-    """Learn scaling, categories and classes from the training part; apply them to all."""
+    """Learn scaling, categories and classes from the training part; apply them to all. Weights are handed on."""
     from sklearn.preprocessing import StandardScaler
 
     targets, classes, scaler = table.target, np.empty(0), None
@@ -33,18 +34,23 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
     encoder = _encoder(table, targets.shape[1], source.scale)
     seen = table.target[indices.train]
     train = np.asarray(encoder.fit_transform(take(table.features, indices.train), seen), dtype=np.float64)
+    own = sample_weights(table, indices, source)
+    weights = own, class_weights(source, table, targets, classes, indices.train, own)
 
     def part(chosen: Array) -> Part:
-        if chosen is indices.train:
-            return Part(train, targets[chosen])
         if not len(chosen):
             return Part(np.empty((0, 0)), targets[chosen])
-        return Part(np.asarray(encoder.transform(take(table.features, chosen)), dtype=np.float64), targets[chosen])
+        inputs = train if chosen is indices.train else _inputs(encoder, table, chosen)
+        return Part(inputs, targets[chosen], 1, *(None if each is None else each[chosen] for each in weights))
 
     parts = part(indices.train), part(indices.validation), part(indices.test)
     if not source.scale:
         _check_unscaled(parts, source.label)
     return Data(table.task, *parts, classes, _from_raw(table, encoder), scaler, fingerprint_of(*parts))
+
+
+def _inputs(encoder: Any, table: Table, chosen: Array) -> Array:
+    return np.asarray(encoder.transform(take(table.features, chosen)), dtype=np.float64)
 
 
 def _in_order(classes: Array, positive: str) -> Array:

@@ -11,6 +11,8 @@ from sweep.learning.data.table import Kind, Task
 
 _ROLES = ("group", "time", "split", "weight")
 
+ClassWeight = str | tuple[tuple[Any, float], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
@@ -23,6 +25,8 @@ class DataSource:
     `group`, `time` or `split`, one of them, names the column that says how the samples are divided (see
     `sweep.learning.data.dividing`). With `group_rare` rare classes are one. All else says how a file is to be read, and
     goes by the names of a study file's ``[data]``; mappings are pairs here.
+    `weight` names the column of the file that says how much each sample counts; `class_weight` is ``"balanced"``, or
+    pairs of a class and its weight, see `sweep.learning.data.weighing`.
     """
 
     name: str = ""
@@ -52,6 +56,7 @@ class DataSource:
     split: str = ""
     weight: str = ""
     group_rare: bool = False
+    class_weight: ClassWeight = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -67,7 +72,7 @@ class DataSource:
     def unsplit(self) -> DataSource:
         """The same without what only says how it is split: what it is loaded by."""
         plain = DataSource()
-        divided = ("rows", "validation", "test", "test_seed", "scale", "positive")
+        divided = ("rows", "validation", "test", "test_seed", "scale", "positive", "class_weight")
         return replace(self, **{key: getattr(plain, key) for key in divided})
 
     @property

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from sweep.errors import UsageError
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import Loss, sum_first
 
@@ -37,18 +39,27 @@ class Outcome:
         That of each target over the whole part.
     loss : Loss
         What the networks are trained with.
+    weights : array, shape (rows or 1, samples), optional
+        How much each sample counts; None: they all count the same. Means over samples are weighted by `Measuring`.
+    loss_weights : array, shape (rows or 1, samples), optional
+        The same for the loss, in which classes may have weights, too.
     """
 
     outputs: Array
     targets: Array
     variance: Array
     loss: Loss
+    weights: Array | None = None
+    loss_weights: Array | None = None
 
 
 def joined(outcomes: Sequence[Outcome]) -> Outcome:
     """Outcomes of the same networks for some samples after the other, as one."""
-    outputs = np.concatenate([each.outputs for each in outcomes], axis=2)
-    return replace(outcomes[0], outputs=outputs, targets=np.concatenate([each.targets for each in outcomes], axis=2))
+    every: dict[str, Any] = {}
+    for name in ("outputs", "targets", "weights", "loss_weights"):
+        if getattr(outcomes[0], name) is not None:
+            every[name] = np.concatenate([getattr(each, name) for each in outcomes], axis=-1)
+    return replace(outcomes[0], **every)
 
 
 Measure = Callable[[Outcome], Array]
@@ -90,15 +101,20 @@ class Metric:
     ----------
     measures : mapping
         For each task, ``classification`` or ``regression``, the function: to one number a sample, ``(rows, samples)``,
-        whose mean counts; to one number a row, ``(rows,)``, if it needs the `whole` part at once.
+        whose mean counts (where samples have weights, the weighted mean); to one number a row, ``(rows,)``, if it needs
+        the `whole` part at once.
     words : mapping
         For each task, how people say it.
     whole : bool
+    weighs : bool
+        Of one that is `whole`: it goes by the weights of the samples, `Outcome.weights`. Where there are any, one that
+        does not is refused: nobody else could weigh its samples.
     """
 
     measures: Mapping[str, Measure]
     words: Mapping[str, Words]
     whole: bool = False
+    weighs: bool = False
 
 
 def _loss(of: Outcome) -> Array:
@@ -133,12 +149,14 @@ def _brier(of: Outcome) -> Array:
 
 def _balanced(of: Outcome) -> Array:
     """The share of wrong answers in each class, mean over the classes that there are."""
-    wrong, right = _wrong(of), np.broadcast_to(np.argmax(of.targets, axis=0), (len(of.outputs), of.outputs.shape[2]))
+    wrong = _wrong(of)
+    right = np.broadcast_to(np.argmax(of.targets, axis=0), wrong.shape)
+    weights = np.broadcast_to(1.0 if of.weights is None else of.weights, wrong.shape)
     shares = np.zeros(len(wrong))
-    for row, (mistakes, classes) in enumerate(zip(wrong, right, strict=True)):
-        counts = np.bincount(classes)
+    for row, (mistakes, classes, each) in enumerate(zip(wrong, right, weights, strict=True)):
+        counts = np.bincount(classes, each)
         known = counts > 0
-        shares[row] = (np.bincount(classes, mistakes)[known] / counts[known]).mean()
+        shares[row] = (np.bincount(classes, mistakes * each)[known] / counts[known]).mean()
     return shares
 
 
@@ -158,6 +176,7 @@ METRICS: dict[str, Metric] = {
         {"classification": _balanced},
         {"classification": Words("wrong answers, mean of the classes", percent=True)},
         whole=True,
+        weighs=True,
     ),
 }
 
@@ -169,19 +188,56 @@ class Measuring:
     task: str
     names: tuple[str, ...] = ALWAYS
 
+    def of(self, outcomes: Iterable[Outcome]) -> dict[str, Array]:
+        """What is measured of each row, ``(rows,)``, on samples that come some after the other.
+
+        A mean over samples is ``sum(w m) / sum(w)``, summed in float64; the loss has its own weights.
+        """
+        sums: dict[str, Array] = {}
+        kept = []
+        for outcome in outcomes:
+            if self.wholes:
+                kept.append(replace(outcome, outputs=outcome.outputs.copy()))
+            for name, values in self.each(outcome).items():
+                weights = outcome.loss_weights if name == LOSS else outcome.weights
+                sums[name] = sums.get(name, 0.0) + _sums(values, weights)
+        found = {name: np.asarray(total / weight) for name, (total, weight) in sums.items()}
+        if kept:
+            found |= self.whole(joined(kept))
+        return {name: found[name] for name in self.names}
+
     def each(self, of: Outcome) -> dict[str, Array]:
         """Of those that are means over samples the numbers of each, ``(rows, samples)``."""
         order = sorted(self.names, key=lambda name: name == LOSS)  # the loss last: it leaves nothing of the outputs
         return {name: METRICS[name].measures[self.task](of) for name in order if not METRICS[name].whole}
 
     def whole(self, of: Outcome) -> dict[str, Array]:
-        """The others, ``(rows,)``, from all samples of a part."""
+        """The others, ``(rows,)``, from all samples of a part; `UsageError` if one cannot weigh them and has to."""
+        for name in weightless(self.names) if of.weights is not None else ():
+            raise UsageError(f"metric {name!r}: does not go by the weights of the samples: leave it out, or them")
         return {name: METRICS[name].measures[self.task](of) for name in self.wholes}
 
     @property
     def wholes(self) -> tuple[str, ...]:
         """Those that need all samples of a part at once."""
         return tuple(name for name in self.names if METRICS[name].whole)
+
+
+def _sums(values: Array, weights: Array | None) -> Array:
+    """Of numbers, ``(rows, samples)``, the weighted sum in each row, and the sum of its weights: ``(2, rows)``."""
+    if weights is None:
+        return np.stack([values.sum(axis=1, dtype=float), np.full(len(values), float(values.shape[1]))])
+    total = np.broadcast_to(weights.astype(float).sum(axis=1), len(values))
+    return np.stack([(values * weights).sum(axis=1, dtype=float), total])
+
+
+def weightless(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these metrics that cannot be used where samples have weights.
+
+    >>> weightless(["loss", "brier", "balanced_error"])
+    ()
+    """
+    return tuple(name for name in names if METRICS[name].whole and not METRICS[name].weighs)
 
 
 def measured(names: Iterable[str]) -> tuple[str, ...]:

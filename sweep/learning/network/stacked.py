@@ -144,23 +144,38 @@ class StackedNetwork:
         self.train(inputs, targets, parts)
         return self.losses(parts)
 
-    def train(self, inputs: Array, targets: Array, parts: Array) -> None:
-        """The same, but for the losses: of these it notes the parts, ``(2, rows, samples)``; see `losses`."""
+    def train(self, inputs: Array, targets: Array, parts: Array, weights: Array | None = None) -> None:
+        """The same, but for the losses: of these it notes the parts, ``(2, rows, samples)``; see `losses`.
+
+        With `weights`, ``(1, replicates, samples)``, the gradient is the mean over the samples of weight x gradient.
+        """
         through = self._pass(inputs)
-        self._loss.train(through.forward(inputs), self._per_row(targets), through.share, parts)
+        outputs = through.forward(inputs)
+        self._loss.train(outputs, self._per_row(targets), through.share, parts)
+        if weights is not None:
+            outputs *= self._per_row(weights).transpose(1, 0, 2)  # where the gradient by the outputs now stands
         through.backward(inputs)
 
-    def losses(self, parts: Array) -> Array:
-        """Each sample's loss, of one or several steps, from the parts that `train` has noted."""
-        return self._loss.losses(parts)
+    def losses(self, parts: Array, weights: Array | None = None) -> Array:
+        """Each sample's loss, of one or several steps, from the parts that `train` has noted; times its weight."""
+        losses = self._loss.losses(parts)
+        return losses if weights is None else losses * self._per_row(weights[..., 0, :, :])
 
-    def outcome(self, inputs: Array, targets: Array, variance: Array) -> Outcome:
+    def outcome(
+        self,
+        inputs: Array,
+        targets: Array,
+        variance: Array,
+        loss_weights: Array | None = None,
+        metric_weights: Array | None = None,
+    ) -> Outcome:
         """What the networks give for samples, to be measured before they are run again; shapes as in `train`.
 
         `variance` is each target's variance, ``(outputs,)`` or, each replicate's own, ``(outputs, replicates)``.
         """
         targets, variance = self._per_row(targets), self._per_row(variance.reshape(len(variance), -1, 1))
-        return Outcome(self._pass(inputs).forward(inputs), targets, variance, self._loss)
+        weights = [None if each is None else self._per_row(each)[0] for each in (metric_weights, loss_weights)]
+        return Outcome(self._pass(inputs).forward(inputs), targets, variance, self._loss, *weights)
 
     def outputs(self, inputs: Array) -> Array:
         """The linear outputs, shape ``(outputs, rows, samples)``: logits, or standardised numbers."""

@@ -40,6 +40,7 @@ class Training:
         Epoch 0 is before training. `learning_rate` is that of the epoch's last update (epoch 0: of the first update to
         come). `train_loss` is the mean over the training part of the loss that each sample had when its minibatch was
         used. `validation_loss`, `validation_error` and so on are the settings' metrics. NaN after a trial has stopped.
+        All means are weighted where samples have weights, losses by those of classes too.
     epochs : array of int, shape (T,)
         Epochs trained.
     diverged_at : array of int, shape (T,)
@@ -304,15 +305,15 @@ class _Loop:
         rates = population.rates(count / steps, count)
         population.prepare(rates, count, np.minimum(batch, samples - batch * np.arange(steps + 1)))
         total = np.zeros(network.rows)
-        for first, inputs, targets in self.training.minibatches(order, batch):
+        for first, inputs, targets, weights in self.training.minibatches(order, batch):
             parts = np.empty((len(inputs), 2, network.rows, inputs.shape[2]), self.settings.dtype)
             for place, part in enumerate(parts):
-                network.train(inputs[place], targets[place], part)
+                network.train(inputs[place], targets[place], part, None if weights is None else weights[place])
                 population.update(first + place)
                 if epoch == 1 and first + place == 0:
                     self._record_effective(0, (rates[:, :1], count[:1]))
-            total += sum_first(network.losses(parts)).sum(axis=1, dtype=float)
-        train_loss = total / samples
+            total += sum_first(network.losses(parts, weights)).sum(axis=1, dtype=float)
+        train_loss = total / np.tile(self.training.weight(order), len(population.trials))
         measured = self.validation.evaluate(network, self.measuring)
         population.observe(measured[LOSS], train_loss)
         self._record(epoch, rates[:, steps - 1], train_loss, measured)

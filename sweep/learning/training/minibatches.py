@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from sweep.learning.data.parts import Part
 from sweep.learning.hyper import Array
-from sweep.learning.network.metrics import Measuring, Outcome, joined
+from sweep.learning.network.metrics import Measuring, Outcome
 from sweep.learning.network.stacked import StackedNetwork
 
 EVALUATION_BLOCK = 256  # samples evaluated at once
@@ -23,30 +23,37 @@ class Samples:
 
     `inputs` has shape ``(samples, inputs + 1)``, the last column being 1; `targets` ``(samples, outputs)``; of several
     `splits` the samples stand one after the other. `variance` is that of each target over this part of each split,
-    ``(outputs, splits)``.
+    ``(outputs, splits)``. What samples count in the loss and in the metrics, on average 1, is laid out as a target is,
+    ``(samples, 1)``; None: they all count the same.
     """
 
     inputs: Array
     targets: Array
     variance: Array
     splits: int = 1
+    loss_weights: Array | None = None
+    metric_weights: Array | None = None
 
     @classmethod
     def of(cls, part: Part, dtype: str) -> Samples:
         """Lay a part out."""
         inputs = np.concatenate([part.inputs, np.ones((len(part.inputs), 1))], axis=1)
-        variance = _by_split(part.targets, part.splits).var(axis=1).T
-        variance = np.maximum(variance, np.finfo(np.float32).tiny)
-        return cls(inputs.astype(dtype), part.targets.astype(dtype), variance.astype(dtype), part.splits)
+        inputs, targets, variance = (each.astype(dtype) for each in (inputs, part.targets, part.variance.T))
+        weights = [
+            None if each is None else each.reshape(-1, 1).astype(dtype)
+            for each in (part.loss_weights, part.metric_weights)
+        ]
+        return cls(inputs, targets, variance, part.splits, *weights)
 
     def __len__(self) -> int:
         return len(self.inputs) // self.splits
 
-    def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array]]:
+    def minibatches(self, order: Array, batch: int) -> Iterator[tuple[int, Array, Array, Array | None]]:
         """Walk samples in `order`, shape ``(replicates, samples)``.
 
-        Yields several at a time: the number of the first, their inputs ``(steps, replicates, batch, inputs + 1)`` and
-        targets ``(steps, outputs, replicates, batch)``. To gather them together is cheaper than one by one.
+        Yields several at a time: the number of the first, their inputs ``(steps, replicates, batch, inputs + 1)``,
+        targets ``(steps, outputs, replicates, batch)``, and weights in the loss ``(steps, 1, replicates, batch)``, if
+        there are any. To gather them together is cheaper than one by one.
         """
         samples = order.shape[1]
         whole = samples // batch * batch
@@ -54,37 +61,40 @@ class Samples:
         for start, stop in pairwise([*starts, samples]):
             chosen = order[:, start:stop].reshape(len(order), -1, min(batch, stop - start))
             inputs = self.inputs.take(chosen.transpose(1, 0, 2), axis=0)
-            targets = np.ascontiguousarray(self.targets.take(chosen, axis=0).transpose(1, 3, 0, 2))
-            yield start // batch, inputs, targets
+            weights = None if self.loss_weights is None else _gathered(self.loss_weights, chosen)
+            yield start // batch, inputs, _gathered(self.targets, chosen), weights
+
+    def weight(self, order: Array) -> Array:
+        """What the samples of an order, ``(replicates, samples)``, count in the loss together, ``(replicates,)``."""
+        if self.loss_weights is None:
+            return np.full(len(order), float(order.shape[1]))
+        return np.asarray(self.loss_weights[:, 0].take(order).astype(float).sum(axis=1))
 
     def evaluate(self, network: StackedNetwork, measuring: Measuring) -> dict[str, Array]:
-        """What is measured of each row on all samples, each of shape ``(rows,)``; means are summed in float64."""
-        sums: dict[str, Array] = {}
-        outcomes = []
-        for outcome in self._outcomes(network):
-            if measuring.wholes:
-                outcomes.append(replace(outcome, outputs=outcome.outputs.copy()))
-            for name, values in measuring.each(outcome).items():
-                sums[name] = sums.get(name, np.zeros(network.rows)) + values.sum(axis=1, dtype=float)
-        found = {name: np.asarray(each / len(self)) for name, each in sums.items()}
-        if outcomes:
-            found |= measuring.whole(joined(outcomes))
-        return {name: found[name] for name in measuring.names}
+        """What is measured of each row on all samples, each of shape ``(rows,)``."""
+        return measuring.of(self._outcomes(network))
 
     def _outcomes(self, network: StackedNetwork) -> Iterator[Outcome]:
         """What the networks give, some samples after the other; each is gone when the next one comes."""
         own = np.arange(network.replicates) * self.splits // network.replicates if self.splits > 1 else slice(None)
-        every, wanted, variance = (
-            _by_split(self.inputs, self.splits),
-            _by_split(self.targets, self.splits),
-            self.variance,
-        )
+
+        def shown(values: Array, block: slice) -> Array:
+            return np.ascontiguousarray(_by_split(values, self.splits)[own, block].transpose(2, 0, 1))
+
         for start in range(0, len(self), EVALUATION_BLOCK):
             block = slice(start, start + EVALUATION_BLOCK)
-            inputs, targets = every[own, block], wanted[own, block].transpose(2, 0, 1)
-            yield network.outcome(inputs, np.ascontiguousarray(targets), variance[:, own])
+            inputs, targets = _by_split(self.inputs, self.splits)[own, block], shown(self.targets, block)
+            weights = [
+                None if each is None else shown(each, block) for each in (self.loss_weights, self.metric_weights)
+            ]
+            yield network.outcome(inputs, targets, self.variance[:, own], *weights)
 
 
 def _by_split(samples: Array, splits: int) -> Array:
     """View samples that stand one split after the other as ``(splits, samples, ...)``."""
     return samples.reshape(splits, -1, samples.shape[-1])
+
+
+def _gathered(samples: Array, chosen: Array) -> Array:
+    """Some of what is ``(samples, size)``: the chosen are ``(replicates, steps, batch)``; see `Samples.minibatches`."""
+    return np.ascontiguousarray(samples.take(chosen, axis=0).transpose(1, 3, 0, 2))

@@ -11,11 +11,11 @@ _A_CURVE_POINT = 8  # bytes, in each curve
 
 
 def check(spec: Spec, data: Data) -> None:
-    """Raise `UsageError` if a metric is none for the task, or a trial or a generation's curves are too much.
+    """Raise `UsageError` if a metric is none for the data, or a trial or a generation's curves are too much.
 
     Of memory this is a lower bound: what passes may still be too much beside other programs.
     """
-    spec.check_metrics(data.task)
+    spec.check_metrics(data.task, data.weighted)
     network, settings = spec.network, spec.settings()
     row = settings.architecture(data).bytes_per_row(min(network.batch_size, len(data.train)))
     memory.check(

@@ -81,7 +81,10 @@ class DataSection(Section):
     group_rare: bool = key(
         False, f'make classes with fewer than {FEWEST_OF_A_CLASS} samples one class, "{OTHER}"', True, rule=_FILE
     )
-    weight: str = key("", "a column that says how much each sample counts", "count", rule=_WITH_ROLE)
+    weight: str = key(
+        "", "a column that says how much each sample counts", "count", rule=f"{_WITH_ROLE}; 0 or more",
+        unset="all count the same",
+    )  # fmt: skip
     rows: Count | None = key(None, "take a random part of so many samples", 5000, unset="all")
     scale: bool = key(True, "standardise the features by the training part", False)
     validation: Annotated[float, Field(gt=0, lt=1)] = key(0.2, "share of the samples that judges the trials", 0.25)
@@ -97,10 +100,10 @@ class DataSection(Section):
             raise Broken(Problem(unknown("data set", self.name, DATASETS), "name"))
         if self.file and not self.target:
             raise Broken(Problem("needs target, the name of the column to predict", "file", self.file))
-        said = [key for key in DataSection.model_fields if getattr(self, key) != _DEFAULTS[key] and key not in _ALWAYS]
-        strange = [key for key in said if key not in ("name", "arguments")]
-        if self.name and strange:
-            raise Broken(Problem(f"{', '.join(strange)}: go with file, not with name"))
+        said = [key for key in DataSection.model_fields if getattr(self, key) != _DEFAULTS[key]]
+        for key in said if self.name else ():
+            if key not in (*_ALWAYS, "name", "arguments"):
+                raise Broken(Problem("goes with file, not with name", key, getattr(self, key)))
         if self.file and self.arguments:
             raise Broken(Problem("go with name, not with file", "arguments"))
         if self.validation + self.test >= 1:
@@ -116,9 +119,9 @@ class DataSection(Section):
         uses: dict[str, str] = {}
         targets = [self.target] if isinstance(self.target, str) else self.target
         roles = [(key, getattr(self, key)) for key in ("group", "time", "split", "weight")]
-        for use, column in [*(("target", each) for each in targets), *roles, *(("ignore", c) for c in self.ignore)]:
+        for use, column in [*(("target", each) for each in targets), *(("ignore", c) for c in self.ignore), *roles]:
             if column and column in uses:
-                raise Broken(Problem(f"is {uses[column]}, too: must be one of them", use, column))
+                raise Broken(Problem(f"is named in {uses[column]}, too: a column has one use", use, column))
             uses[column] = use
         return self
 

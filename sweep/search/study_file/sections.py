@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sweep.errors import Broken, Problem, shortened, unknown
+from sweep.learning.data.weighing import misfit as misfit_class_weight
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION, curve_names
 from sweep.search.choosing import optuna_samplers
@@ -157,6 +158,18 @@ class NetworkSection(Section):
     epochs: Count = key(30, "passes over the training part, in every trial", 10)
     batch_size: Count = key(32, "samples of a minibatch", 64)
     dtype: Literal["float32", "float64"] = key("float32", "the precision of the training", "float64")
+    class_weight: Any = key(
+        None, "how much each class counts in the loss, beside the weights of the samples", {"yes": 3.0, "no": 1.0},
+        type='"balanced" or table', unset="a sample counts the same in every class",
+        rule="above 0; a class that is not named has 1; balanced: all classes count the same together",
+    )  # fmt: skip
+
+    @field_validator("class_weight")
+    @classmethod
+    def _class_weight_can_be_used(cls, given: Any) -> Any:
+        if given is not None and (rule := misfit_class_weight(given)):
+            raise Broken(Problem(rule, value=given))
+        return given
 
     @model_validator(mode="after")
     def _names_are_known(self) -> NetworkSection:

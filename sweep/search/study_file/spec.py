@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from pydantic import Field, ValidationError, model_validator
 from sweep.errors import Broken, Problem, UsageError, shortened
 from sweep.learning.configuration import LEARNING_RATE
 from sweep.learning.data.source import DataSource
+from sweep.learning.data.weighing import hashable as class_weight
 from sweep.learning.hyper import Search
-from sweep.learning.network.metrics import METRICS, measured, metric_of
+from sweep.learning.network.metrics import METRICS, measured, metric_of, weightless
 from sweep.learning.training.settings import Settings
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS, Planned
@@ -91,7 +93,7 @@ class Spec(Section):
 
     def source(self) -> DataSource:
         """Where the data come from."""
-        return self.data.source()
+        return replace(self.data.source(), class_weight=class_weight(self.network.class_weight))
 
     def settings(self) -> Settings:
         """How every trial is trained."""
@@ -106,14 +108,17 @@ class Spec(Section):
         """What is measured: loss and error, what the study is judged by, and what else it asks for."""
         return measured([metric_of(self.study.objective), *self.study.metrics])
 
-    def check_metrics(self, task: str) -> None:
-        """Raise `UsageError` if one of the metrics is none for the task that the data have."""
-        wrong = [name for name in self.metrics if task not in METRICS[name].measures]
-        if wrong:
-            key = "objective" if metric_of(self.study.objective) == wrong[0] else "metrics"
-            fit = ", ".join(name for name, metric in METRICS.items() if task in metric.measures)
-            rule = f"{wrong[0]!r} is none for {task}, and the targets are one"
-            raise UsageError(Problem(rule, f"study.{key}", step=f"use one of {fit}"))
+    def check_metrics(self, task: str, weighted: bool) -> None:
+        """Raise `UsageError` if one of the metrics is none for the task, or for the weights, that the data have."""
+        rules = {name: "does not go by the weights of the samples" for name in weightless(METRICS) if weighted}
+        for name, metric in METRICS.items():
+            if task not in metric.measures:
+                rules[name] = f"is none for {task}, and the targets are one"
+        for name in self.metrics:
+            if name in rules:
+                key = "objective" if metric_of(self.study.objective) == name else "metrics"
+                fit = ", ".join(each for each in METRICS if each not in rules)
+                raise UsageError(Problem(f"{name!r} {rules[name]}", f"study.{key}", step=f"use one of {fit}"))
 
     @property
     def splits(self) -> int:

@@ -16,7 +16,7 @@ Content = Mapping[str, Any]
 
 KEY = "variants"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")  # it ends the name of a folder
-_OTHER_SOURCE = {"name": ("file", "target", "ignore", "task"), "file": ("name", "arguments")}
+_OTHER_SOURCE = {"name": ("file", "target", "ignore", "task", "weight"), "file": ("name", "arguments")}
 
 
 def tables(content: Content) -> dict[str, Content]:

@@ -151,7 +151,7 @@ def test_the_first_update_of_rmsprop_is_32_times_the_nominal_rate_in_size_where_
     chosen = Configuration(0.01, RMSProp(decay=0.999, epsilon=0.0))
     recipe = Recipe("tanh", "cross_entropy", "rmsprop", {}, "constant", {}, 0.01, BATCH)
     first, samples = script.orders[0, 0, :BATCH].tolist(), (data.train.inputs, data.train.targets)
-    _, gradients = minibatch(script.initial[0].tolist(), SIZES, samples, first, recipe)
+    _, gradients = minibatch(script.initial[0].tolist(), SIZES, samples, first, recipe, [1.0] * len(samples[0]))
     expected = 0.01 * math.sqrt(1000) / np.abs(gradients)
     found = train([chosen], data, settings, seed=0, script=script).effective_rate[0, 0, 0]
     np.testing.assert_allclose(found, [quantile(expected.tolist(), share) for share in QUANTILES], rtol=1e-8)

@@ -195,7 +195,7 @@ def test_every_buffer_of_a_population_has_the_precision_asked_for(dtype: str) ->
     count = np.arange(3)
     stacked.prepare(stacked.rates(count / 2, count), count, np.full(3, 10))
     with steady():
-        for first, inputs, targets in Samples.of(data.train, dtype).minibatches(np.arange(20)[None], 10):
+        for first, inputs, targets, _ in Samples.of(data.train, dtype).minibatches(np.arange(20)[None], 10):
             assert inputs.dtype == targets.dtype == np.dtype(dtype)
             for place in range(len(inputs)):
                 stacked.network.loss_and_gradient(inputs[place], targets[place])

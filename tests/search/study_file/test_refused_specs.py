@@ -81,6 +81,20 @@ ILLEGAL: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"network": {"epochs": True}}, "network.epochs", ["True", "integer"]),
     ({"network": {"batch_size": 0}}, "network.batch_size", ["= 0"]),
     ({"network": {"dtype": "float16"}}, "network.dtype", ["'float16'", "'float32'"]),
+    ({"data": {"weight": "w"}}, "data.weight", ["= 'w'", "goes with file"]),
+    ({"data": {"file": "a.csv", "target": "y", "weight": "y", "name": ""}}, "data.weight", ["= 'y'", "in target, too"]),
+    (
+        {"data": {"file": "a.csv", "target": "y", "weight": "w", "ignore": ["w"], "name": ""}},
+        "data.weight",
+        ["= 'w'", "in ignore, too"],
+    ),
+    ({"network": {"class_weight": "balance"}}, "network.class_weight", ["'balance'", '"balanced" or a table']),
+    ({"network": {"class_weight": {}}}, "network.class_weight", ["= {}", '"balanced" or a table']),
+    ({"network": {"class_weight": 2}}, "network.class_weight", ["= 2", '"balanced" or a table']),
+    *(
+        ({"network": {"class_weight": {"a": 1, "b": wrong}}}, "network.class_weight", ["weight of 'b'", "above 0"])
+        for wrong in (0, -1.5, float("nan"), float("inf"), 10**400, True, "3", [1])
+    ),
     ({"network": {"activation": "rellu"}}, "network.activation", ["'rellu'", "did you mean 'relu'"]),
     ({"network": {"initial_weights": "hee"}}, "network.initial_weights", ["'hee'", "did you mean 'he'"]),
     ({"network": {"initial_weights": "zero"}}, "network.initial_weights", ["'zero'", "hidden = [4]", "never learns"]),

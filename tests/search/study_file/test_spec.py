@@ -123,7 +123,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "network": {
         "hidden": [8, 4], "activation": "tanh", "initial_weights": "glorot", "epochs": 9, "batch_size": 16,
-        "dtype": "float64",
+        "dtype": "float64", "class_weight": {"yes": 3, "no": 0.5},
     },
     "search": {
         "learning_rate": {"low": 0.01, "high": 0.1, "log": False, "integer": False},
@@ -167,9 +167,8 @@ def test_what_a_file_leaves_out_is_filled_in(tmp_path: Path) -> None:
     assert spec.study.generation == generation_size(256, "tpe")
     assert spec.search.optimizers == list(OPTIMIZERS)
     assert spec.search.schedules == list(SCHEDULES)
-    assert set(spec.resolved()["network"]) == set(type(spec.network).model_fields) - {
-        "loss"
-    }  # it follows from the data
+    follow_from_the_data = {"loss", "class_weight"}
+    assert set(spec.resolved()["network"]) == set(type(spec.network).model_fields) - follow_from_the_data
     for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
         for name, constants in spec.resolved()["search"][kind].items():
             assert list(constants) == [p.name for p in hyperparameters(table[name])]
@@ -208,6 +207,17 @@ def test_a_generation_is_a_twentieth_of_the_study_within_bounds_unless_nobody_le
     size = generation_size(trials, sampler)
     assert SMALLEST_GENERATION <= size <= LARGEST_GENERATION
     assert size in (SMALLEST_GENERATION, LARGEST_GENERATION) or parts * size <= trials < parts * (size + 1)
+
+
+def test_weights_reach_the_source_of_the_data() -> None:
+    file = {"file": "/a.csv", "target": "y", "weight": "w"}
+    weighted = complete({"data": file, "network": {"class_weight": {"yes": 3, "no": 1}}}, HERE).source()
+    assert (weighted.weight, weighted.class_weight) == ("w", (("yes", 3.0), ("no", 1.0)))
+    named = complete({"data": {"name": "iris"}, "network": {"class_weight": "balanced"}}, HERE).source()
+    assert (named.weight, named.class_weight) == ("", "balanced")
+    plain = complete({"data": {"name": "iris"}}, HERE).source()
+    assert (plain.weight, plain.class_weight) == ("", ())
+    assert len({hash(weighted), hash(named), hash(plain)}) == 3
 
 
 def test_a_data_file_is_sought_beside_the_study_file(tmp_path: Path) -> None:
