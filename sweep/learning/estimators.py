@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from sweep.errors import Problem, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data import weighing
-from sweep.learning.data.source import DataSource
+from sweep.learning.data.source import GIVEN, DataSource
 from sweep.learning.data.splits import split, whole
 from sweep.learning.data.table import Table, Task
 from sweep.learning.data.tables.reading import from_memory
@@ -123,7 +123,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         if self.class_weight is not None and (rule := weighing.misfit(self.class_weight)):
             raise UsageError(Problem(rule, weighing.KEY, self.class_weight, type(self).__name__))
         return DataSource(
-            name="the samples given", validation=self.validation, test=0.0, scale=self.scale, weight="sample_weight",
+            name=GIVEN, validation=self.validation, test=0.0, scale=self.scale, weight="sample_weight",
             class_weight=weighing.hashable(self.class_weight),
         )  # fmt: skip
 

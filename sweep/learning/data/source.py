@@ -9,6 +9,7 @@ from typing import Any
 
 from sweep.learning.data.table import Kind, Task
 
+GIVEN = "the samples given"  # the name of what an estimator is trained on
 _ROLES = ("group", "time", "split", "weight")
 
 ClassWeight = str | tuple[tuple[Any, float], ...]

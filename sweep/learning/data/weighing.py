@@ -35,7 +35,7 @@ def sample_weights(table: Table, indices: Indices, source: DataSource) -> Array 
         raise DataError(f"{where}: {weights[wrong[0]]:g}, {count}: must be numbers, 0 or more: mend or drop these rows")
     for name in ("train", "validation", "test"):
         chosen = getattr(indices, name)
-        if len(chosen) and not weights[chosen].any():
+        if len(chosen) and weights[chosen].max() < np.finfo(np.float64).tiny:  # subnormal: 0 while networks train
             part = "training" if name == "train" else name
             raise DataError(
                 f"{where}: 0 for all {len(chosen)} samples of the {part} part: some must be above 0: drop rows that do "

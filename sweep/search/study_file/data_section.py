@@ -101,9 +101,9 @@ class DataSection(Section):
         if self.file and not self.target:
             raise Broken(Problem("needs target, the name of the column to predict", "file", self.file))
         said = [key for key in DataSection.model_fields if getattr(self, key) != _DEFAULTS[key]]
-        for key in said if self.name else ():
-            if key not in (*_ALWAYS, "name", "arguments"):
-                raise Broken(Problem("goes with file, not with name", key, getattr(self, key)))
+        for each in said if self.name else ():
+            if each not in (*_ALWAYS, "name", "arguments"):
+                raise Broken(Problem("goes with file, not with name", each, getattr(self, each)))
         if self.file and self.arguments:
             raise Broken(Problem("go with name, not with file", "arguments"))
         if self.validation + self.test >= 1:

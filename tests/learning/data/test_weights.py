@@ -193,9 +193,9 @@ def changed(change: Callable[[Array], None]) -> Table:
     return table
 
 
-def all_zero(data: Data, name: str) -> Table:
+def all_zero(data: Data, name: str, value: float = 0.0) -> Table:
     numbers = getattr(data, name).inputs[:, 0].astype(int)
-    return changed(lambda weights: weights.__setitem__(numbers, 0.0))
+    return changed(lambda weights: weights.__setitem__(numbers, value))
 
 
 PLAIN = split(numbered(), SOURCE, 0)
@@ -212,12 +212,16 @@ BAD: list[tuple[Table, DataSource, type[SweepError], str]] = [
     ),
     *(
         (
-            all_zero(PLAIN, name),
+            all_zero(PLAIN, name, value),
             SOURCE,
             DataError,
             rf"n: weights in w: 0 for all {len(getattr(PLAIN, name))} samples of the {word} part: some must be above 0",
         )
-        for name, word in (("train", "training"), ("validation", "validation"), ("test", "test"))
+        for name, word, value in (
+            ("train", "training", 0.0),
+            ("validation", "validation", 1e-310),
+            ("test", "test", 0.0),
+        )
     ),
     (
         changed(lambda weights: weights.__setitem__(LAST, 0.0)),

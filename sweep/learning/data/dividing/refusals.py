@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from sweep.errors import DataError, shortened
-from sweep.learning.data.datasets import DATASETS
 from sweep.learning.data.dividing.common import test_size, validation_size
 from sweep.learning.data.dividing.rare import rare
-from sweep.learning.data.source import DataSource
+from sweep.learning.data.source import GIVEN, DataSource
 from sweep.learning.data.table import Table
 from sweep.learning.hyper import Array
 
@@ -29,7 +28,7 @@ def check_classes(table: Table, source: DataSource) -> None:
         len(table), classes, source
     ):
         raise DataError(
-            f"{source.label}: {source.target} has {classes} different values in {len(table)} rows: these are no "
+            f"{source.label}: {', '.join(source.targets)} has {classes} different values in {len(table)} rows: these are no "
             'classes: if they are amounts say task = "regression" under [data], if a few matter group_rare = true, if '
             'all do task = "classification"'
         )
@@ -82,6 +81,6 @@ def told(value: Any) -> str:
 
 def smaller(source: DataSource) -> str:
     """What makes the training part larger."""
-    if not (source.file or source.name in DATASETS):
+    if source.name == GIVEN:
         return "make validation smaller"
     return f"make {'validation and test' if source.test else 'validation'} smaller under [data]"
