@@ -15,6 +15,7 @@ from sweep.errors import DataError
 from sweep.learning.data.dividing import Indices
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
+from sweep.learning.hyper import Array
 from tests.learning.data.dividing.laws import PARTS, divided, fresh, seeds, shares, table, tests
 from tests.studies import laws
 
@@ -23,7 +24,7 @@ years = st.lists(st.integers(0, 8), min_size=12, max_size=80)
 fresh_seed = st.none() | seeds
 
 
-def dated(times: Sequence[Any], target: Any = None) -> Table:
+def dated(times: Sequence[Any] | Array, target: Any = None) -> Table:
     """A regression over these times, unless classes are given."""
     when = np.array(times)
     return table(np.random.default_rng(0).normal(size=len(when)) if target is None else np.array(target), times=when)
