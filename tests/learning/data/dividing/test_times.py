@@ -139,6 +139,13 @@ def test_a_class_that_begins_early_is_in_every_training_part(
         in_order(data, each)
 
 
+def test_origins_move_together_where_a_class_that_has_ended_would_be_lost() -> None:
+    """A third of a validation part apart the first window would begin at 13, after the last sample of the class."""
+    data = dated(range(100), ["c"] * 10 + ["a", "b"] * 45)
+    found = divided(data, DataSource(name="n", test=0.0), 0, 3)
+    assert [int(each.validation[0]) for each in found] == [80, 77, 74]
+
+
 def test_a_class_that_begins_too_late_to_be_learnt_is_refused_in_one_line() -> None:
     data = dated(range(50), ["a", "b"] * 20 + ["c"] * 10)
     with pytest.raises(DataError) as caught:
