@@ -23,6 +23,7 @@ from typing import Any
 
 LONGEST = 200  # letters of a value that is shown
 LONGEST_LINE = 2_000
+LONGEST_LIST = 1_000  # letters of all the names that are known
 _UNSAID: Any = object()
 
 
@@ -146,7 +147,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     name = shortened(name)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
+    return f"unknown {kind} {name!r}{hint} Known: {shortened(', '.join(names), LONGEST_LIST)}"
 
 
 def reason(error: OSError) -> str:

@@ -27,10 +27,13 @@ from sweep.learning.data.tables.columns import MISSING, Column
 if TYPE_CHECKING:
     import pandas as pd
 
+IDENTIFIER = "an identifier"
 FEW = 50  # different texts are categories whatever else
 _WORDS = 3.0  # on average, and it is a text
 FEWEST_ROWS = 20  # of which an identifier can be told
-_IDENTIFIER = re.compile(r"(.*[_\W])?(id|ids|uuid|guid|key|index|idx|nr|no|number|row|rownum|serial)", re.IGNORECASE)
+_IDENTIFIER = re.compile(
+    r"(.*[_\W])?(id|ids|uuid|guid|key|index|idx|nr|no|number|row|rows|rownum|rownames|serial)", re.IGNORECASE
+)
 _IDENTIFIER_ENDING = re.compile(r".*[a-z](ID|Id|UUID|Key|Index|No|Nr)")
 _CODE = re.compile(r"0\d+")
 
@@ -146,10 +149,15 @@ def _counts(values: pd.Series, name: str, missing: int) -> str:
     if missing or len(values) < FEWEST_ROWS or values.dtype.kind not in "iu" or not values.is_unique:
         return ""
     consecutive = int(values.max()) - int(values.min()) == len(values) - 1
-    return "an identifier" if consecutive or _is_called_identifier(name) else ""
+    return IDENTIFIER if consecutive or is_called_identifier(name) else ""
 
 
-def _is_called_identifier(name: str) -> bool:
+def is_called_identifier(name: str) -> bool:
+    """Whether a column is called as those that tell rows apart.
+
+    >>> is_called_identifier("customer_id"), is_called_identifier("rowNo"), is_called_identifier("paid")
+    (True, True, False)
+    """
     return bool(_IDENTIFIER.fullmatch(name) or _IDENTIFIER_ENDING.fullmatch(name))
 
 
@@ -205,8 +213,8 @@ def _guessed(facts: Column, counts: dict[str, int], wishes: Wishes, said: Kind |
         return replace(facts, note="codes with leading zeros" if _codes(counts) else "")
     if wordy:
         return replace(facts, kind="text")
-    named = distinct > 0.9 * rows and (_is_called_identifier(facts.name) or distinct > 0.98 * rows)
-    return LeftOut(facts.name, "an identifier") if named and not wishes.keep else facts
+    named = distinct > 0.9 * rows and (is_called_identifier(facts.name) or distinct > 0.98 * rows)
+    return LeftOut(facts.name, IDENTIFIER) if named and not wishes.keep else facts
 
 
 def _codes(counts: Mapping[str, int]) -> bool:
@@ -227,7 +235,7 @@ def _number(
         why = _nothing(distinct, facts.missing + missing)
         if whole and not missing + facts.missing and distinct == rows >= FEWEST_ROWS:
             consecutive = max(values) - min(values) == rows - 1
-            why = why or ("an identifier" if consecutive or _is_called_identifier(facts.name) else "")
+            why = why or (IDENTIFIER if consecutive or is_called_identifier(facts.name) else "")
         if why:
             return LeftOut(facts.name, why)
     words = tuple(sorted({*facts.words, *written.words}))

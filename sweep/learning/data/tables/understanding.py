@@ -129,6 +129,8 @@ def _wishes(source: DataSource) -> Wishes:
 def _features(frame: pd.DataFrame, wishes: Wishes, source: DataSource) -> tuple[list[Column], dict[str, str]]:
     """The columns that are learnt from, and those that are not, with the reason."""
     found = kinds.all_of(frame, wishes)
+    if not any(isinstance(column, Column) for column in found):  # better a time that counts the rows than nothing
+        found = [_kept(frame[column.name], column, wishes) for column in found]
     learnt = [column for column in found if isinstance(column, Column)]
     left = {column.name: column.why for column in found if isinstance(column, LeftOut)}
     if not learnt:
@@ -136,6 +138,14 @@ def _features(frame: pd.DataFrame, wishes: Wishes, source: DataSource) -> tuple[
         target = shortened(", ".join(source.targets))
         raise DataError(f"has no column but the target {target!r}{why if left else ''}: there is nothing to learn from")
     return learnt, left
+
+
+def _kept(values: pd.Series, column: Column | LeftOut, wishes: Wishes) -> Column | LeftOut:
+    """A column of different numbers that was left out, if it is not called an identifier."""
+    if isinstance(column, Column) or column.why != kinds.IDENTIFIER or kinds.is_called_identifier(column.name):
+        return column
+    found = kinds.one(values, column.name, replace(wishes, keep=True))
+    return replace(found, note="counts the rows") if isinstance(found, Column) and found.numeric else column
 
 
 def _counted(target: Target) -> tuple[tuple[str, int], ...]:

@@ -149,13 +149,12 @@ def test_classes_are_in_proportion_where_random_groups_would_not_be(number: int)
     random = np.random.default_rng(2)
     classes = random.choice(4, number, p=[0.5, 0.3, 0.1, 0.1])
     data = grouped(random.integers(1, 9, number).tolist(), classes)
-    everything = np.bincount(data.target)
+    everything, groups = np.bincount(data.target), np.asarray(data.groups)
     ours, chance = [], []
     for seed in range(5):
         for each in indices(data, DataSource(name="n"), seed, 3):
             ours.append(spread(np.bincount(data.target[each.validation], minlength=4), everything))
-            owners: Any = data.groups
-            some = np.isin(owners, random.choice(np.unique(owners), number // 5, replace=False))
+            some = np.isin(groups, random.choice(np.unique(groups), number // 5, replace=False))
             chance.append(spread(np.bincount(data.target[some], minlength=4), everything))
     assert np.mean(ours) < 0.5 * np.mean(chance)
 

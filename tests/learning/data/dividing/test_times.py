@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from sweep.errors import DataError
 from sweep.learning.data.dividing import Indices
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
+from sweep.learning.hyper import Array
 from tests.learning.data.dividing.laws import PARTS, divided, fresh, seeds, shares, table, tests
 from tests.studies import laws
 
@@ -22,7 +24,7 @@ years = st.lists(st.integers(0, 8), min_size=12, max_size=80)
 fresh_seed = st.none() | seeds
 
 
-def dated(times: Any, target: Any = None) -> Table:
+def dated(times: Sequence[Any] | Array, target: Any = None) -> Table:
     """A regression over these times, unless classes are given."""
     when = np.array(times)
     return table(np.random.default_rng(0).normal(size=len(when)) if target is None else np.array(target), times=when)
@@ -135,6 +137,13 @@ def test_a_class_that_begins_early_is_in_every_training_part(
     for each in divided(data, DataSource(name="n", test_seed=test_seed), seed, splits):
         assert set(data.target[each.train]) == set("abc")
         in_order(data, each)
+
+
+def test_origins_move_together_where_a_class_that_has_ended_would_be_lost() -> None:
+    """A third of a validation part apart the first window would begin at 13, after the last sample of the class."""
+    data = dated(range(100), ["c"] * 10 + ["a", "b"] * 45)
+    found = divided(data, DataSource(name="n", test=0.0), 0, 3)
+    assert [int(each.validation[0]) for each in found] == [80, 77, 74]
 
 
 def test_a_class_that_begins_too_late_to_be_learnt_is_refused_in_one_line() -> None:
