@@ -27,8 +27,9 @@ def check_classes(table: Table, source: DataSource) -> None:
     if 2 * sum(count for _, count in rare(table.target)) > len(table) and not _room_for_all(
         len(table), classes, source
     ):
+        target = ", ".join(source.targets)
         raise DataError(
-            f"{source.label}: {', '.join(source.targets)} has {classes} different values in {len(table)} rows: these are no "
+            f"{source.label}: {target} has {classes} different values in {len(table)} rows: these are no "
             'classes: if they are amounts say task = "regression" under [data], if a few matter group_rare = true, if '
             'all do task = "classification"'
         )
