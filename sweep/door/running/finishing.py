@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sweep.learning.baselines import baselines
-from sweep.learning.data.splits import prepare
+from sweep.learning.data.splits import facts, prepare
 from sweep.results.answer import Answer
 from sweep.results.tables import after_search
 from sweep.results.telling import note
@@ -63,7 +63,7 @@ class _Judging:
         """Train those who have no score yet; say whether all of them have one now."""
         self.progress.stage, self.progress.judged = stage, 0
         self.progress.to_judge = sum(map(len, missing.values()))
-        rows = self.spec.settings().population(prepare(self.spec.source(), self.spec.study.seed, self.spec.splits))
+        rows = self.spec.settings().population(facts(self.spec.source(), self.spec.study.seed, self.spec.splits))
         waiting: list[Score] = []
         written = time.monotonic()
         try:

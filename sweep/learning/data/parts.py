@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sweep.learning.data.table import Task
 from sweep.learning.hyper import Array
+
+BLOCK = 2**15  # samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,26 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.inputs) // self.splits
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a data set ready for training without its samples: so much a plan and a network's shape need.
+
+    `samples` are those of the training, validation and test part of one of the `splits`; the others as in `Data`.
+    """
+
+    task: Task
+    splits: int
+    samples: tuple[int, int, int]
+    inputs: int
+    outputs: int
+    fingerprint: str
+
+    @property
+    def loss(self) -> str:
+        """The loss that follows from the task."""
+        return "cross_entropy" if self.task == "classification" else "squared_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +68,11 @@ class Data:
     scaler: Any
     fingerprint: str
 
-    def bare(self) -> Data:
-        """The same without the transformers: all that training needs, and to load it nobody needs scikit-learn."""
-        return replace(self, encoder=None, scaler=None)
+    @property
+    def facts(self) -> Facts:
+        """What is known of it without its samples."""
+        samples = len(self.train), len(self.validation), len(self.test)
+        return Facts(self.task, self.splits, samples, self.inputs, self.outputs, self.fingerprint)
 
     @property
     def bytes(self) -> int:
@@ -74,7 +98,12 @@ class Data:
     @property
     def loss(self) -> str:
         """The loss that follows from the task."""
-        return "cross_entropy" if self.task == "classification" else "squared_error"
+        return self.facts.loss
+
+
+def blocks(samples: int) -> Iterator[slice]:
+    """So many samples, `BLOCK` after `BLOCK`: what is made of some of them on the way is small."""
+    return (slice(start, min(start + BLOCK, samples)) for start in range(0, samples, BLOCK))
 
 
 def joined(splits: Sequence[Data]) -> Data:
@@ -114,6 +143,7 @@ def fingerprint_of(*parts: Part) -> str:
     """What identifies the values of these parts, 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(np.ascontiguousarray(part.inputs).tobytes())
-        digest.update(np.ascontiguousarray(part.targets).tobytes())
+        for values in (part.inputs, part.targets):
+            for block in blocks(len(values)):  # in the order of the samples, however they lie in memory
+                digest.update(values[block].tobytes())
     return digest.hexdigest()[:12]

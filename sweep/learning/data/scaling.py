@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep.errors import DataError
 from sweep.learning.data.dividing import Indices
-from sweep.learning.data.parts import Data, Part, fingerprint_of
+from sweep.learning.data.parts import Data, Part, blocks, fingerprint_of
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, take
 from sweep.learning.hyper import Array
@@ -33,7 +33,7 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
     def part(chosen: Array) -> Part:
         if not len(chosen):
             return Part(np.empty((0, 0)), targets[chosen])
-        return Part(np.asarray(encoder.transform(take(table.features, chosen)), dtype=np.float64), targets[chosen])
+        return Part(_inputs(encoder, table.features, chosen), targets[chosen])
 
     parts = part(indices.train), part(indices.validation), part(indices.test)
     if not source.scale:
@@ -41,10 +41,21 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
     return Data(table.task, *parts, classes, encoder, scaler, fingerprint_of(*parts))
 
 
+def _inputs(encoder: Any, features: Any, chosen: Array) -> Array:
+    """What the encoder makes of some samples, each by itself: block by block, for it makes copies on its way."""
+    made = np.empty(0)
+    for block in blocks(len(chosen)):
+        found = np.asarray(encoder.transform(take(features, chosen[block])), dtype=np.float64)
+        if not block.start:
+            made = np.empty_like(found, shape=(len(chosen), found.shape[1]))
+        made[block] = found
+    return made
+
+
 def _check_unscaled(parts: tuple[Part, ...], label: str) -> None:
     """Raise `DataError` for inputs that a network in single precision cannot square."""
     for part in parts:
-        if part.inputs.size and not np.abs(part.inputs).max() <= LARGEST_UNSCALED:
+        if part.inputs.size and not max(part.inputs.max(), -part.inputs.min()) <= LARGEST_UNSCALED:
             raise DataError(
                 f"{label}: has values beyond {LARGEST_UNSCALED:g}, and scale = false leaves them as they are: leave "
                 "scale out"

@@ -15,15 +15,16 @@ import functools
 import numpy as np
 
 from sweep.learning.data.dividing import Indices, indices
-from sweep.learning.data.parts import Data, joined
+from sweep.learning.data.keeping import Keeping
+from sweep.learning.data.parts import Data, Facts, joined
 from sweep.learning.data.scaling import scaled
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
 
 
-@functools.lru_cache(maxsize=4)
+@Keeping
 def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
-    """Load, split (into several splits, if so asked) and scale; kept, so that a worker does it once.
+    """Load, split (into several splits, if so asked) and scale; kept, so that a worker does it once (`Keeping`).
 
     Raises
     ------
@@ -31,6 +32,18 @@ def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
         The data cannot be loaded or are too few to be split.
     """
     return split(_loaded(source), source, seed, splits)
+
+
+@functools.lru_cache(maxsize=64)
+def facts(source: DataSource, seed: int, splits: int = 1) -> Facts:
+    """What is known of prepared data; kept longer than these, which may be large.
+
+    Raises
+    ------
+    DataError
+        As `prepare`.
+    """
+    return prepare(source, seed, splits).facts
 
 
 def samples(source: DataSource) -> int:

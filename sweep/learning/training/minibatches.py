@@ -32,12 +32,20 @@ class Samples:
     splits: int = 1
 
     @classmethod
-    def of(cls, part: Part, dtype: str) -> Samples:
-        """Lay a part out."""
-        inputs = np.concatenate([part.inputs, np.ones((len(part.inputs), 1))], axis=1)
-        variance = _by_split(part.targets, part.splits).var(axis=1).T
+    def of(cls, part: Part | Samples, dtype: str) -> Samples:
+        """Lay a part out; one that has been laid out is what it is.
+
+        The samples stand row by row in memory: to gather some of another layout NumPy would copy all of it first.
+        """
+        if isinstance(part, Samples):
+            return part
+        inputs = np.ones((len(part.inputs), part.inputs.shape[1] + 1), dtype)
+        inputs[:, :-1] = part.inputs
+        variance = np.zeros((part.targets.shape[1], part.splits))
+        if len(part):
+            variance = _by_split(part.targets, part.splits).var(axis=1).T
         variance = np.maximum(variance, np.finfo(np.float32).tiny)
-        return cls(inputs.astype(dtype), part.targets.astype(dtype), variance.astype(dtype), part.splits)
+        return cls(inputs, part.targets.astype(dtype, order="C"), variance.astype(dtype), part.splits)
 
     def __len__(self) -> int:
         return len(self.inputs) // self.splits

@@ -60,7 +60,7 @@ def make(spec: Spec, workers: int) -> Plan:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data = prepare(spec.source(), spec.study.seed, spec.splits)
     settings, trials = spec.settings(), total_trials(spec)
-    suitable.check(spec, data)
+    suitable.check(spec, data.facts)
     configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
     share = shares(configurations, workers, settings.trainings, settings.population(data))[0]
     training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from sweep.learning.data import memory
 from sweep.learning.data.memory import shortened as shown
-from sweep.learning.data.parts import Data
+from sweep.learning.data.parts import Facts
 from sweep.search.study_file.spec import Spec
 
 _A_CURVE_POINT = 8  # bytes, in each curve
 
 
-def check(spec: Spec, data: Data) -> None:
+def check(spec: Spec, data: Facts) -> None:
     """Raise `UsageError` if a metric is none for the task, or a trial or a generation's curves are too much.
 
     Of memory this is a lower bound: what passes may still be too much beside other programs.
     """
     spec.check_metrics(data.task)
     network, settings = spec.network, spec.settings()
-    row = settings.architecture(data).bytes_per_row(min(network.batch_size, len(data.train)))
+    row = settings.architecture(data).bytes_per_row(min(network.batch_size, data.samples[0]))
     memory.check(
         settings.trainings * row,
         f"network.hidden = {_list(network.hidden)}, {_trainings(spec)}",
