@@ -45,6 +45,11 @@ class Facts:
     fingerprint: str
 
     @property
+    def bytes(self) -> int:
+        """The memory of the samples, as `Data` has them."""
+        return 8 * self.splits * sum(self.samples) * (self.inputs + self.outputs)
+
+    @property
     def loss(self) -> str:
         """The loss that follows from the task."""
         return "cross_entropy" if self.task == "classification" else "squared_error"
