@@ -155,6 +155,11 @@ class Result:
         return self.answer.arms
 
     @property
+    def understood(self) -> Mapping[str, Any]:
+        """What was understood of the data: task, classes, columns by kind, what was left out and why."""
+        return self.answer.understood
+
+    @property
     def pruning(self) -> dict[str, Any]:
         """What pruning saved; empty for a study without a pruner.
 

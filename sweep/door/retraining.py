@@ -106,7 +106,7 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
         scale=spec.data.scale,
         validation=0.0,
         seed=spec.study.seed,
-    ).fit(table.features, table.target)
+    ).fit_table(table)
     if estimator.diverged_:
         what = "the recommended default" if trial is None else f"trial {trial}"
         raise CheckFailed(

@@ -6,7 +6,7 @@ with the trainer of a sweep, as a population of one.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -18,7 +18,8 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.splits import split, whole
 from sweep.learning.data.table import Table, Task
-from sweep.learning.data.tables import table_of
+from sweep.learning.data.tables.reading import from_memory
+from sweep.learning.data.tables.understanding import features_only
 from sweep.learning.hyper import Array
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.optimizers.rules import Momentum
@@ -84,7 +85,11 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
     def _fit(self, features: Any, target: Any) -> None:
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation = {self.validation}: must obey 0 <= validation < 1")
-        table = self._table(features, target)
+        self.fit_table(self._table(features, target))
+        self.n_features_in_ = np.shape(features)[1]
+
+    def fit_table(self, table: Table) -> Self:
+        """Train on a table that has been understood: its columns are read alike in new rows."""
         source = DataSource(name="the samples given", validation=self.validation, test=0.0, scale=self.scale)
         data = split(table, source, self.seed) if self.validation else whole(table, source)
         settings = Settings(
@@ -95,10 +100,11 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         training = train([chosen], data, settings, self.seed)
         self.encoder_, self.scaler_, self.classes_ = data.encoder, data.scaler, data.classes
         self.architecture_ = settings.architecture(data)
-        self.n_features_in_ = np.shape(features)[1]
         self.parameters_ = training.parameters[0, 0]
         self.diverged_ = bool(training.diverged_at[0] > 0)
         self.loss_curve_, self.validation_loss_curve_ = training.train_loss[0, 0], training.validation_loss[0, 0]
+        self._flat, self.n_features_in_ = table.target.ndim == 1, len(table.columns) or np.shape(table.features)[1]
+        return self
 
     def _table(self, features: Any, target: Any) -> Table:
         check_consistent_length(features, target)
@@ -109,12 +115,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
             wanted = check_array(target, ensure_2d=False, dtype=np.float64)
         if not hasattr(features, "columns"):
             return Table(check_array(features, dtype=np.float64), wanted, self._task)
-        name = "target"
-        while name in features.columns:
-            name += "_"
-        first = wanted if wanted.ndim == 1 else wanted[:, 0]  # of several targets one is enough to check the features
-        checked = table_of(features.assign(**{name: first}), name, type(self).__name__, self._task)
-        return Table(checked.features, wanted, self._task)
+        return features_only(from_memory(features), wanted, self._task)
 
     def _outputs(self, features: Any) -> Array:
         """The network's linear outputs, shape ``(samples, outputs)``."""
@@ -169,7 +170,6 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> NetworkRegressor:  # noqa: N803
         """Train on samples `X`, ``(samples, features)``, and targets `y`, ``(samples,)`` or ``(samples, targets)``."""
         self._fit(X, y)
-        self._flat = np.ndim(y) == 1
         return self
 
     def predict(self, X: Any) -> Array:  # noqa: N803

@@ -75,6 +75,12 @@ class Answer:
         return task
 
     @property
+    def understood(self) -> Mapping[str, Any]:
+        """What was understood of the data, as ``told`` says it; empty if the run has not noted that."""
+        found: Mapping[str, Any] = self.recipe.get("data", {}).get("understood", {})
+        return found
+
+    @property
     def tie(self) -> float:
         """Objectives not above it tie: less than one validation sample at even odds, if the targets are classes."""
         if self.task != "classification":

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sweep.learning.configuration import Configuration, dotted
+from sweep.learning.data.tables.told import lines
 from sweep.learning.hyper import telling
 from sweep.results.answer import LEADER, Answer
 from sweep.results.numbers import NOTHING, interval, missing, number, p_value, spread
@@ -209,9 +210,19 @@ def command(answer: Answer, verb: str, *rest: str) -> str:
 
 def recipe(answer: Answer) -> list[tuple[str, str]]:
     """What the run was made with: a name and a text each; the plain entries of a group stand in one text."""
-    plain_ones = {key: value for key, value in answer.recipe.items() if not isinstance(value, Mapping)}
-    groups = [(plain(key), value) for key, value in answer.recipe.items() if isinstance(value, Mapping)]
+    made = {key: _without(value, "understood") for key, value in answer.recipe.items()}
+    plain_ones = {key: value for key, value in made.items() if not isinstance(value, Mapping)}
+    groups = [(plain(key), value) for key, value in made.items() if isinstance(value, Mapping)]
     return [*((plain(key), _listed(value)) for key, value in plain_ones.items()), *_groups(groups)]
+
+
+def data(answer: Answer) -> list[tuple[str, str]]:
+    """What was understood of the data: a label and a sentence each."""
+    return lines(answer.understood) if answer.understood else []
+
+
+def _without(value: Any, name: str) -> Any:
+    return {key: each for key, each in value.items() if key != name} if isinstance(value, Mapping) else value
 
 
 def _groups(groups: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from sweep.door.api import Result, configuration_of, resolve
 from sweep.errors import DataError, SweepError, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.source import named
-from sweep.learning.data.splits import prepare, split_off_test
+from sweep.learning.data.splits import load, prepare, split_off_test
 from sweep.learning.optimizers.rules import OPTIMIZERS, Adam, Momentum
 from sweep.learning.schedules.formulas import SCHEDULES, Step
 from sweep.results.tables.tables import read
@@ -303,7 +303,7 @@ def one_trial(data: str, momentum: float) -> dict[str, Any]:
 def test_a_saved_estimator_predicts_raw_features(tmp_path: Path, data: str, task: str) -> None:
     result = run(one_trial(data, momentum=0.9), tmp_path)
     saved = retraining.fit(result, tmp_path / "model.joblib")
-    table, rest = result.spec.source().table(), split_off_test(result.spec.source(), 0)
+    table, rest = load(result.spec.source()), split_off_test(result.spec.source(), 0)
     assert saved.samples == len(rest.target) < len(table.target)
     assert saved.trial == result.best["number"]
     assert str(tmp_path / "model.joblib") in saved.sentence()

@@ -173,11 +173,14 @@ def test_a_validation_share_out_of_range_is_refused(validation: float) -> None:
         NetworkClassifier(validation=validation).fit(*IRIS)
 
 
-def test_missing_values_in_a_frame_are_refused() -> None:
+def test_missing_values_in_a_frame_are_filled_in_when_it_is_trained_and_when_it_predicts() -> None:
     frame = pd.DataFrame(IRIS[0], columns=list("abcd"))
-    frame.loc[:2, "b"] = np.nan
-    with pytest.raises(DataError, match=r"NetworkClassifier: missing values in b \(3\) of 150 rows"):
-        NetworkClassifier().fit(frame, IRIS[1])
+    whole = NetworkClassifier(epochs=30, seed=1).fit(frame, IRIS[1])
+    frame.loc[::10, "b"] = np.nan
+    torn = NetworkClassifier(epochs=30, seed=1).fit(frame, IRIS[1])
+    for model in (whole, torn):
+        assert np.isfinite(model.predict_proba(frame)).all()
+        assert model.score(frame, IRIS[1]) > 0.85
 
 
 def test_missing_targets_are_refused() -> None:

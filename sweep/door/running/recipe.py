@@ -10,6 +10,8 @@ import sweep
 from sweep.bench.machine import describe
 from sweep.errors import unwritable
 from sweep.learning.data.parts import Facts
+from sweep.learning.data.splits import table_of
+from sweep.learning.data.tables import told
 from sweep.results.answer import RECIPE
 from sweep.results.tables.files import replacing
 from sweep.search.running.finalists import fresh_seed
@@ -35,6 +37,7 @@ def write(folder: Path, spec: Spec, data: Facts) -> None:
             "fingerprint": data.fingerprint,
             "task": data.task,
             "samples": list(data.samples),
+            "understood": told.of(table_of(spec.source()), spec.source().label).data(),
         },
     }
     try:

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.errors import DataError
+from sweep.learning.data.tables import told
 from sweep.results.numbers import number
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def summary_data(result: Result) -> dict[str, Any]:
             "total": result.spec.study.trials,
             **{state: int((trials["state"] == state).sum()) for state in STATES},
         },
+        "data": result.understood,
         "pruning": result.pruning,
         "objective": result.spec.study.objective,
         "best": _plain(result.best),
@@ -169,6 +171,12 @@ def _headline(result: Result) -> Iterator[RenderableType]:
         after = " and ".join(map(str, pruning["rungs"]))
         saved = f"{100 * pruning['share_saved']:.0f} % of the epochs saved"
         yield Text(f"Pruner {pruning['pruner']}, after {after} of {result.spec.network.epochs} epochs: {saved}")
+    if result.understood:
+        yield Text("")
+        table = _grid()
+        for label, text in told.lines(result.understood):
+            table.add_row(label, Text(text))
+        yield Padding(table, (0, 0, 0, 2))
     for rung, count in pruning.get("not_judged", {}).items():
         if count:
             yield Text(f"  not judged after {rung}: {count} trials whose rate had not moved yet", style="dim")
@@ -302,7 +310,7 @@ def plan(plan: Plan) -> Group:
     """What ``--dry-run`` prints."""
     train_part, validation_part, test_part = plan.samples
     samples = f"{train_part} training, {validation_part} validation, {test_part} test samples (test is for the verdict)"
-    memory = f"about {plan.memory / 2**20:.0f} MB a worker for the networks and the data"
+    memory = f"about {plan.memory / 2**20:.0f} MB a worker for the networks, {plan.shared / 2**20:.0f} MB for the data"
     table = _grid()
     table.add_row("arms", f"{plan.arms} (optimizer x schedule)")
     table.add_row("trials", f"{plan.trials}, in generations of {plan.generation}")
@@ -311,6 +319,8 @@ def plan(plan: Plan) -> Group:
     if plan.judged:
         table.add_row("then", f"up to {plan.judged} trainings on fresh splits: the race, and the verdict")
     table.add_row("data", samples)
+    for label, text in told.lines(plan.data):
+        table.add_row(label, Text(text))
     table.add_row("network", f"{plan.parameters} parameters")
     table.add_row("workers", f"{plan.workers}, up to {plan.rows} networks stacked in each")
     table.add_row("memory", memory)

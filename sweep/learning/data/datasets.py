@@ -18,8 +18,11 @@ import numpy as np
 
 from sweep.errors import DataError, UsageError, unknown
 from sweep.learning.data import memory
+from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, Task
-from sweep.learning.data.tables import LARGEST, one_line, table_of
+from sweep.learning.data.tables.columns import LARGEST
+from sweep.learning.data.tables.reading import one_line
+from sweep.learning.data.tables.understanding import understood
 
 _TOO_LARGE = f"have values that are not numbers up to {LARGEST:g}"
 _COPIES = 3  # of a data set at the least: as it is loaded, scaled, and in the network's layout
@@ -169,7 +172,11 @@ def _openml(*, data_id: int, target: str | None = None) -> Table:
     name = target or (frame.target_names[0] if frame.target_names else None)
     if name is None:
         raise DataError(f"openml {data_id}: declares no target: give one as target under [data.arguments]")
-    return table_of(frame.frame, name, f"openml {data_id}")
+    where = f"openml {data_id}"
+    try:
+        return understood(frame.frame, DataSource(where, target=name))
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def _fetch(what: str, fetch: Callable[[], Any]) -> Any:

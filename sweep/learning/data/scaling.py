@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from sweep.errors import DataError
+from sweep.learning.data import memory
 from sweep.learning.data.dividing import Indices
 from sweep.learning.data.parts import Data, Part, blocks, fingerprint_of
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, take
+from sweep.learning.data.tables import encoding
+from sweep.learning.data.tables.columns import text
 from sweep.learning.hyper import Array
 
 LARGEST_UNSCALED = 1e18  # its square is far from overflowing in single precision
@@ -20,17 +23,22 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
     """Learn scaling, categories and classes from the training part; apply them to all."""
     from sklearn.preprocessing import StandardScaler
 
-    encoder = _encoder(table.features, source.scale).fit(take(table.features, indices.train))
     targets, classes, scaler = table.target, np.empty(0), None
     if table.task == "classification":
-        classes = np.unique(targets[indices.train])
+        classes = _in_order(np.unique(targets[indices.train]), source.positive)
+        _check_classes(len(targets), len(classes), source.label)
         targets = (targets[:, None] == classes).astype(np.float64)
     else:
         targets = targets.reshape(len(targets), -1).astype(np.float64)
         scaler = StandardScaler().fit(targets[indices.train])
         targets = scaler.transform(targets)
+    encoder = _encoder(table, targets.shape[1], source.scale)
+    seen = table.target[indices.train]
+    train = np.asarray(encoder.fit_transform(take(table.features, indices.train), seen), dtype=np.float64)
 
     def part(chosen: Array) -> Part:
+        if chosen is indices.train:
+            return Part(train, targets[chosen])
         if not len(chosen):
             return Part(np.empty((0, 0)), targets[chosen])
         return Part(_inputs(encoder, table.features, chosen), targets[chosen])
@@ -38,7 +46,33 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
     parts = part(indices.train), part(indices.validation), part(indices.test)
     if not source.scale:
         _check_unscaled(parts, source.label)
-    return Data(table.task, *parts, classes, encoder, scaler, fingerprint_of(*parts))
+    return Data(table.task, *parts, classes, _from_raw(table, encoder), scaler, fingerprint_of(*parts))
+
+
+def _in_order(classes: Array, positive: str) -> Array:
+    """The classes as they are sorted; the positive one, if any is, comes last."""
+    last = np.array([text(label) == positive for label in classes.tolist()], bool)
+    return np.concatenate([classes[~last], classes[last]])
+
+
+def _encoder(table: Table, outputs: int, scale: bool) -> Any:
+    """What turns features into inputs: of an array the numbers are standardised (or not)."""
+    from sklearn.preprocessing import StandardScaler
+
+    if isinstance(table.features, np.ndarray):
+        return StandardScaler(with_mean=scale, with_std=scale)  # with neither it changes nothing
+    return encoding.encoder(table.columns, table.task, outputs, scale=scale)
+
+
+def _from_raw(table: Table, encoder: Any) -> Any:
+    """The encoder with what reads a raw table before it, if there is one."""
+    if not table.columns:
+        return encoder
+    from sklearn.pipeline import Pipeline
+
+    from sweep.learning.data.tables.reader import Reader
+
+    return Pipeline([("read", Reader(table.columns)), ("encode", encoder)])
 
 
 def _inputs(encoder: Any, features: Any, chosen: Array) -> Array:
@@ -52,6 +86,12 @@ def _inputs(encoder: Any, features: Any, chosen: Array) -> Array:
     return made
 
 
+def _check_classes(samples: int, classes: int, label: str) -> None:
+    """Raise `UsageError` for more ones and zeros than there is memory for: of all samples, and of those of a part."""
+    what = f"{label}: {memory.shortened(samples)} samples of {memory.shortened(classes)} classes"
+    memory.check(2 * 8 * samples * classes, what, "join classes, or take fewer samples")
+
+
 def _check_unscaled(parts: tuple[Part, ...], label: str) -> None:
     """Raise `DataError` for inputs that a network in single precision cannot square."""
     for part in parts:
@@ -60,22 +100,3 @@ def _check_unscaled(parts: tuple[Part, ...], label: str) -> None:
                 f"{label}: has values beyond {LARGEST_UNSCALED:g}, and scale = false leaves them as they are: leave "
                 "scale out"
             )
-
-
-def _encoder(features: Any, scale: bool) -> Any:
-    """Standardise numbers (or not), one-hot encode text; a category that the training part lacks is all zeros."""
-    from sklearn.compose import ColumnTransformer, make_column_selector
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    scaler = StandardScaler(with_mean=scale, with_std=scale)  # with neither it changes nothing
-    if isinstance(features, np.ndarray):
-        return scaler
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, feature_name_combiner=_category)
-    numbers = make_column_selector(dtype_include=["number", "bool"])
-    text = make_column_selector(dtype_exclude=["number", "bool"])
-    return ColumnTransformer([("numbers", scaler, numbers), ("text", one_hot, text)])
-
-
-def _category(column: str, category: Any) -> str:
-    """The name of the input for a category: no two are alike, whatever is in a name."""
-    return f"{column!r} = {category!r}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sweep.learning.data.datasets import load_named
-from sweep.learning.data.table import Table, Task
-from sweep.learning.data.tables import load_file
+from sweep.learning.data.table import Kind, Task
+
+_ROLES = ("group", "time", "split", "weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,14 @@ class DataSource:
     Either `name` (with `arguments`, as sorted pairs) or `file` and `target`. `rows` takes a random part of that many
     samples, stratified. `validation` and `test` are fractions of the samples. `test_seed`, if given, decides in place
     of the seed which samples there are and which are the test part: the others can be split anew, and that stays.
-    With `scale` numbers are standardised, else they stay as they are; the targets of a regression always are.
+    With `scale` numbers are standardised, else they stay as they are; the targets of a regression always are. All else
+    says how a file is to be read, and goes by the names of a study file's ``[data]``; mappings are pairs here.
     """
 
     name: str = ""
     arguments: tuple[tuple[str, Any], ...] = ()
     file: str = ""
-    target: str = ""
+    target: str | tuple[str, ...] = ""
     ignore: tuple[str, ...] = ()
     task: Task | None = None
     rows: int | None = None
@@ -33,12 +34,38 @@ class DataSource:
     test: float = 0.2
     test_seed: int | None = None
     scale: bool = True
+    separator: str = ""
+    decimal: str = ""
+    encoding: str = ""
+    header: bool = True
+    sheet: str = ""
+    na_values: tuple[str, ...] = ()
+    day_first: bool | None = None
+    categorical: tuple[str, ...] = ()
+    ordered: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    kinds: tuple[tuple[str, Kind], ...] = ()
+    positive: str = ""
+    group: str = ""
+    time: str = ""
+    split: str = ""
+    weight: str = ""
 
-    def table(self) -> Table:
-        """Load the data, unsplit."""
-        if self.file:
-            return load_file(Path(self.file), self.target, self.ignore, self.task)
-        return load_named(self.name, dict(self.arguments))
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The target columns."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The columns that are neither learnt from nor predicted, by what they are for."""
+        return {role: name for role in _ROLES if (name := getattr(self, role))}
+
+    @property
+    def unsplit(self) -> DataSource:
+        """The same without what only says how it is split: what it is loaded by."""
+        plain = DataSource()
+        divided = ("rows", "validation", "test", "test_seed", "scale", "positive")
+        return replace(self, **{key: getattr(plain, key) for key in divided})
 
     @property
     def label(self) -> str:

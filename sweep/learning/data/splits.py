@@ -11,15 +11,19 @@ stand one after the other in the same arrays, and are trained as rows of one pop
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 
+from sweep.learning.data import memory
+from sweep.learning.data.datasets import load_named
 from sweep.learning.data.dividing import Indices, indices
 from sweep.learning.data.keeping import Keeping
 from sweep.learning.data.parts import Data, Facts, joined
 from sweep.learning.data.scaling import scaled
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
+from sweep.learning.data.tables import understanding
 
 
 @Keeping
@@ -31,7 +35,7 @@ def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
     DataError
         The data cannot be loaded or are too few to be split.
     """
-    return split(_loaded(source), source, seed, splits)
+    return split(table_of(source), source, seed, splits)
 
 
 @functools.lru_cache(maxsize=64)
@@ -48,14 +52,31 @@ def facts(source: DataSource, seed: int, splits: int = 1) -> Facts:
 
 def samples(source: DataSource) -> int:
     """How many samples there are, in all parts together."""
-    count = len(_loaded(source).target)
+    count = len(table_of(source))
     return count if source.rows is None else min(count, source.rows)
+
+
+def load(source: DataSource) -> Table:
+    """Load the data, unsplit.
+
+    Raises
+    ------
+    SweepError
+        They are not there, or cannot be used.
+    """
+    return understanding.load(source) if source.file else load_named(source.name, dict(source.arguments))
+
+
+def table_of(source: DataSource) -> Table:
+    """The same; kept, since many splits are made of it."""
+    return _loaded(source.unsplit)
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(source: DataSource) -> Table:
-    """The table, which many splits are made of."""
-    return source.table()
+    if source.file:
+        memory.check_file(Path(source.file), (*source.ignore, *source.targets))
+    return load(source)
 
 
 def split(table: Table, source: DataSource, seed: int, splits: int = 1) -> Data:
@@ -71,6 +92,6 @@ def whole(table: Table, source: DataSource) -> Data:
 
 def split_off_test(source: DataSource, seed: int) -> Table:
     """The samples of the training and validation parts, as they are before scaling."""
-    table = source.table()
+    table = table_of(source)
     first = next(indices(table, source, seed))
     return table.rows(np.sort(np.concatenate([first.train, first.validation])))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -12,7 +12,12 @@ from sweep.learning.hyper import Array
 if TYPE_CHECKING:  # pandas takes half a second to import, and only tables with text need it
     import pandas as pd
 
+    from sweep.learning.data.tables.columns import Column
+    from sweep.learning.data.tables.told import Told
+
 Task = Literal["classification", "regression"]
+Kind = Literal["number", "ordered", "category", "text", "date"]  # of a column that is learnt from
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,10 @@ class Table:
         When it was taken, in values that can be ordered: the test part is the latest.
     parts : array of str, optional
         ``"train"``, ``"validation"`` or ``"test"``: the part that it belongs to.
+    columns : tuple of Column
+        How the columns of a DataFrame were read, which is clean now; empty for an array.
+    told : Told, optional
+        What was understood of it, for people.
     """
 
     features: Array | pd.DataFrame
@@ -42,15 +51,17 @@ class Table:
     groups: Array | None = None
     times: Array | None = None
     parts: Array | None = None
+    columns: tuple[Column, ...] = ()
+    told: Told | None = None
 
     def __len__(self) -> int:
         return len(self.target)
 
     def rows(self, indices: Array) -> Table:
         """Some of the samples."""
-        beside = (self.weights, self.groups, self.times, self.parts)
-        known = [None if each is None else each[indices] for each in beside]
-        return Table(take(self.features, indices), self.target[indices], self.task, *known)
+        beside = ("weights", "groups", "times", "parts")
+        known = {name: each[indices] for name in beside if (each := getattr(self, name)) is not None}
+        return replace(self, features=take(self.features, indices), target=self.target[indices], **known)
 
 
 def take(features: Any, indices: Array) -> Any:

@@ -119,6 +119,7 @@ def page(answer: Answer, when: datetime) -> str:
             shown_arms=SHOWN_ARMS,
             figures=figures,
             not_drawn=answer.why_no_tuning,
+            data=wording.data(answer),
             recipe=wording.recipe(answer),
             study_file=study_file(answer),
             tones=_script(json.dumps(look.dark_tones())),
@@ -178,6 +179,8 @@ def markdown(answer: Answer, when: datetime) -> str:
     parts += [note.recommended(answer)]
     parts += [f"**{note.escaped(wording.headline(answer))}**", f"{wording.state(answer)}."]
     parts += ["\n".join(f"- {label}: {note.escaped(said)}." for label, said in wording.basis(answer))]
+    if data := wording.data(answer):
+        parts += ["\n".join(f"- {label}: {note.escaped(said)}" for label, said in data)]
     if arms := note.arms(answer, SHOWN_ARMS):
         parts += ["## Arms", arms]
     if findings := note.findings(answer):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import optuna
 
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.parts import Data
-from sweep.learning.data.splits import prepare
+from sweep.learning.data.splits import prepare, table_of
+from sweep.learning.data.tables import told
 from sweep.learning.training.loop import train
 from sweep.learning.training.minibatches import EVALUATION_BLOCK
 from sweep.learning.training.settings import Settings
@@ -31,8 +33,9 @@ class Plan:
 
     Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
     (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
-    worker; `samples` are those of the training, validation and test part; `splits` are those that a trial is judged
-    on, `judged` the trainings on fresh seeds that follow the trials, at the most.
+    worker, and `shared` are those of the samples, which the workers of one machine have together; `samples` are those of the training, validation and test part; `splits` are those that a trial is judged
+    on, `judged` the trainings on fresh seeds that follow the trials, at the most. `data` is what was understood of
+    them (`sweep.learning.data.tables.told`).
     """
 
     study: str
@@ -44,11 +47,13 @@ class Plan:
     workers: int
     rows: int
     memory: int
+    shared: int
     training: float
     asking: float
     splits: int
     judged: int
     total: float
+    data: dict[str, Any]
 
 
 def make(spec: Spec, workers: int) -> Plan:
@@ -70,10 +75,9 @@ def make(spec: Spec, workers: int) -> Plan:
     judging = judged * training / settings.trainings / min(cores, workers)
     architecture = settings.architecture(data)
     rows = len(share) * settings.trainings
-    parts = (len(data.train), len(data.validation), len(data.test))
-    samples = (
-        settings.splits * 8 * sum(parts) * (data.inputs + data.outputs) * 2
-    )  # float64 as loaded, and in the network's layout
+    parts = data.facts.samples
+    itemsize = np.dtype(settings.dtype).itemsize
+    shared = settings.splits * itemsize * sum(parts) * (data.inputs + 1 + data.outputs)  # in the network's layout
     return Plan(
         study=spec.study.name,
         arms=len(spec.space().arms),
@@ -83,12 +87,14 @@ def make(spec: Spec, workers: int) -> Plan:
         parameters=architecture.parameters,
         workers=workers,
         rows=rows,
-        memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)) + samples,
+        memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)),
+        shared=shared,
         training=training,
         asking=asking,
         splits=settings.splits,
         judged=judged,
         total=trials * max(asking, training / workers, (asking + training) / cores) + judging,
+        data=told.of(table_of(spec.source()), spec.source().label).data(),
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sweep.learning.data import memory
 from sweep.learning.data.memory import shortened as shown
 from sweep.learning.data.parts import Facts
+from sweep.learning.network.metrics import Measuring
 from sweep.search.study_file.spec import Spec
 
 _A_CURVE_POINT = 8  # bytes, in each curve
@@ -18,6 +21,8 @@ def check(spec: Spec, data: Facts) -> None:
     spec.check_metrics(data.task)
     network, settings = spec.network, spec.settings()
     row = settings.architecture(data).bytes_per_row(min(network.batch_size, data.samples[0]))
+    if Measuring(data.task, spec.metrics).wholes:  # what the networks give for all samples of a part, twice
+        row += 2 * np.dtype(settings.dtype).itemsize * data.outputs * data.samples[1]
     memory.check(
         settings.trainings * row,
         f"network.hidden = {_list(network.hidden)}, {_trainings(spec)}",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Schema = Mapping[str, Any]  # a part of a JSON schema
 
@@ -26,6 +26,15 @@ _LIMITS = {
     "minimum": "at least {}", "exclusiveMinimum": "above {}", "maximum": "at most {}", "exclusiveMaximum": "below {}",
     "minItems": "at least {} of them", "maxItems": "at most {} of them",
 }  # fmt: skip
+
+
+Count = Annotated[int, Field(ge=1, le=10**9)]  # far from what overflows anywhere
+
+
+class Section(BaseModel):
+    """A table of a study file: no key but those declared, and each of the declared type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 @dataclass(frozen=True, slots=True)

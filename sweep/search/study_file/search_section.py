@@ -23,9 +23,8 @@ from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.parity.conventions import CONVENTIONS
 from sweep.search.space.entries import written
-from sweep.search.study_file.keys import key
+from sweep.search.study_file.keys import Section, key
 from sweep.search.study_file.keys import written as toml
-from sweep.search.study_file.sections import Section
 
 LIKE = "like"  # the key that says which kind a name stands for
 _RATES = toml({part: value for part, value in written(LEARNING_RATE.search).items() if value is not False})

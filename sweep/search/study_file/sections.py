@@ -5,31 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sweep.errors import Broken, Problem, shortened, unknown
-from sweep.learning.data.datasets import DATASETS
-from sweep.learning.data.tables import MOST_CLASSES
 from sweep.learning.network.functions import ACTIVATIONS, INITIAL_WEIGHTS, LOSSES, never_learns
 from sweep.learning.network.metrics import LOSS, METRICS, VALIDATION, curve_names
 from sweep.search.choosing import optuna_samplers
 from sweep.search.choosing.pruners import PRUNERS
 from sweep.search.choosing.samplers import SAMPLERS
-from sweep.search.study_file.keys import key
+from sweep.search.study_file.keys import Count, Section, key
 
-Count = Annotated[int, Field(ge=1, le=10**9)]  # far from what overflows anywhere
 LONGEST_NAME = 200  # a file system takes 255, and a folder that is set aside gets a number
 LARGEST_PROPOSED = 10_000  # trials a generation: all are in memory at once
 SMALLEST_GENERATION, LARGEST_GENERATION = 8, 64
 FEW_SAMPLES = {2_000: 3, 5_000: 2}  # up to so many samples a trial is judged on so many splits, unless the study says
 _SPLITS = ", ".join(f"{splits} up to {most:,} samples" for most, splits in FEW_SAMPLES.items())
 _MADE_TO_FIND = 'mode "optimize" only, and not with the sampler "grid"'
-
-
-class Section(BaseModel):
-    """A table of a study file: no key but those declared, and each of the declared type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class StudySection(Section):
@@ -150,43 +141,6 @@ class StudySection(Section):
             if getattr(self, key) and self.sampler == "grid":
                 rule = 'the sampler "grid" tries its own combinations only'
                 raise Broken(Problem(rule, key, step="use another sampler"))
-        return self
-
-
-class DataSection(Section):
-    """``[data]``: a data set by name with its arguments, or a file with its target column."""
-
-    name: str = key("", "a data set by its name", "wine", among=DATASETS, rule="this or file, not both")
-    arguments: dict[str, Any] = key(dict, "what the data set is made with", {"n_samples": 400}, rule="goes with name")
-    file: str = key("", "a CSV or Parquet file, relative to this one", "my.csv", rule="needs target")
-    target: str = key("", "the file's column to predict", "price", rule="goes with file")
-    ignore: list[str] = key(list, "columns of the file that are left out", ["id"], rule="goes with file")
-    task: Literal["classification", "regression"] | None = key(
-        None, "what is learnt from the file", "regression", rule="goes with file",
-        unset=f"classification of text, true or false, and whole numbers with at most {MOST_CLASSES} different values",
-    )  # fmt: skip
-    rows: Count | None = key(None, "take a random part of so many samples", 5000, unset="all")
-    scale: bool = key(True, "standardise the features by the training part", False)
-    validation: Annotated[float, Field(gt=0, lt=1)] = key(0.2, "share of the samples that judges the trials", 0.25)
-    test: Annotated[float, Field(ge=0, lt=1)] = key(
-        0.2, "share of the samples that the search never sees", 0.3, rule="validation + test below 1"
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> DataSection:
-        if bool(self.name) == bool(self.file):
-            raise Broken(Problem("needs either name (a data set) or file (CSV or Parquet) with target"))
-        if self.name and self.name not in DATASETS:
-            raise Broken(Problem(unknown("data set", self.name, DATASETS), "name"))
-        if self.file and not self.target:
-            raise Broken(Problem("needs target, the name of the column to predict", "file", self.file))
-        if self.name and (self.target or self.ignore or self.task):
-            raise Broken(Problem("target, ignore and task go with file, not with name"))
-        if self.file and self.arguments:
-            raise Broken(Problem("go with name, not with file", "arguments"))
-        if self.validation + self.test >= 1:
-            both = float(f"{self.validation + self.test:g}")
-            raise Broken(Problem("must be below 1, to leave a training part", "validation + test", both))
         return self
 
 

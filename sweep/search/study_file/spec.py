@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from sweep.errors import Broken, Problem, UsageError, shortened
 from sweep.learning.configuration import LEARNING_RATE
-from sweep.learning.data.source import DataSource, named
+from sweep.learning.data.source import DataSource
 from sweep.learning.hyper import Search
 from sweep.learning.network.metrics import METRICS, measured, metric_of
 from sweep.learning.training.settings import Settings
@@ -26,16 +26,16 @@ from sweep.search.space.entries import Constants, Problems, parse_constants, par
 from sweep.search.space.space import Space
 from sweep.search.storage.storage import absolute
 from sweep.search.study_file import messages, variants
+from sweep.search.study_file.data_section import DataSection
+from sweep.search.study_file.keys import Section
 from sweep.search.study_file.search_section import LIKE, SearchSection
 from sweep.search.study_file.sections import (
     FEW_SAMPLES,
     LARGEST_GENERATION,
     LONGEST_NAME,
     SMALLEST_GENERATION,
-    DataSection,
     NetworkSection,
     RaceSection,
-    Section,
     StudySection,
     VerdictSection,
 )
@@ -91,11 +91,7 @@ class Spec(Section):
 
     def source(self) -> DataSource:
         """Where the data come from."""
-        data = self.data
-        options = {key: getattr(data, key) for key in ("rows", "validation", "test", "scale")}
-        if data.name:
-            return named(data.name, data.arguments, **options)
-        return DataSource(file=data.file, target=data.target, ignore=tuple(data.ignore), task=data.task, **options)
+        return self.data.source()
 
     def settings(self) -> Settings:
         """How every trial is trained."""

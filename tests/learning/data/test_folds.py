@@ -16,6 +16,7 @@ from sweep.learning.data.parts import Data, Part
 from sweep.learning.data.source import DataSource, named
 from sweep.learning.data.splits import prepare, samples, split
 from sweep.learning.data.table import Table
+from sweep.learning.data.tables.understanding import features_only
 from sweep.learning.hyper import Array
 from tests.learning.data.test_splits import numbered
 from tests.studies import laws
@@ -251,7 +252,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
 def test_categories_are_those_of_the_splits_own_training_part_and_mean_the_same_input_in_all(
     frame: pd.DataFrame, splits: int, seed: int
 ) -> None:
-    data = split(Table(frame, frame["number"].to_numpy(), "regression"), unscaled(), seed, splits)
+    data = split(features_only(frame, frame["number"].to_numpy(), "regression"), unscaled(), seed, splits)
     texts = {column: frame[column].tolist() for column in ("town", "birth")}
     known = [  # of each split, the categories of its training part
         {(column, texts[column][number]) for column in texts for number in train} for train in chosen(data, "train")
@@ -280,7 +281,7 @@ def test_a_category_that_one_splits_training_part_lacks_is_zeros_there_and_an_in
     rare = validated[1][0]  # held out by the second split alone
     frame = pd.DataFrame({"number": np.arange(50.0), "town": ["Ulm", "Bonn"] * 25})
     frame.loc[rare, "town"] = "Rom"
-    data = split(Table(frame, target, "regression"), unscaled(), 2, 3)
+    data = split(features_only(frame, target, "regression"), unscaled(), 2, 3)
     assert data.inputs == 1 + 3
     lit = [block[:, 1:].sum(axis=1) for part in ("train", "validation") for block in blocks(getattr(data, part))]
     assert [int((row == 0).sum()) for row in lit] == [0, 0, 0, 0, 1, 0]
@@ -290,7 +291,7 @@ def test_a_category_that_one_splits_training_part_lacks_is_zeros_there_and_an_in
 
 def test_the_first_split_of_text_is_the_single_one_with_zeros_for_what_only_others_know() -> None:
     frame = pd.DataFrame({"number": np.arange(50.0), "town": [f"town {k}" if k % 7 == 0 else "Ulm" for k in range(50)]})
-    table = Table(frame, np.random.default_rng(0).normal(size=50), "regression")
+    table = features_only(frame, np.random.default_rng(0).normal(size=50), "regression")
     one, three = (split(table, DataSource(name="n"), 2, splits) for splits in (1, 3))
     assert one.inputs < three.inputs
     for part in PARTS:
@@ -305,6 +306,6 @@ def test_a_category_is_not_confused_with_a_column_that_is_called_like_it() -> No
         "a_b": ["c", "d"] * 20, "a": ["b_c", "x"] * 20, "'a' = 'x'": ["y", "z"] * 20, "n": np.arange(40.0)
     })  # fmt: skip
     frame.loc[[3, 9], "a"] = "b_d"
-    data = split(Table(frame, np.arange(40.0) % 7, "regression"), unscaled(), 0, 4)
+    data = split(features_only(frame, np.arange(40.0) % 7, "regression"), unscaled(), 0, 4)
     assert data.inputs == 1 + 2 + 3 + 2
     assert (data.train.inputs[:, 1:].sum(axis=1) == 3).all()

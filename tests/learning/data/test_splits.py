@@ -14,8 +14,9 @@ from sweep.errors import DataError
 from sweep.learning.data.datasets import load_named
 from sweep.learning.data.parts import Data
 from sweep.learning.data.source import DataSource, named
-from sweep.learning.data.splits import prepare, split, split_off_test, whole
+from sweep.learning.data.splits import load, prepare, split, split_off_test, whole
 from sweep.learning.data.table import Table
+from sweep.learning.data.tables.understanding import features_only
 from sweep.learning.hyper import Array
 
 PARTS = ("train", "validation", "test")
@@ -137,7 +138,7 @@ def test_training_inputs_do_not_depend_on_the_samples_held_out(part: str) -> Non
     features, target = np.array(table.features), table.target.copy()
     features[held_out] += 1e6
     target[held_out] -= 1e6
-    before, after = (split(t, DataSource(name="n"), 4) for t in (table, Table(features, target, "regression")))
+    before, after = (split(t, DataSource(name="n"), 4) for t in (table, features_only(features, target, "regression")))
     np.testing.assert_array_equal(before.train.inputs, after.train.inputs)
     np.testing.assert_array_equal(before.train.targets, after.train.targets)
     assert np.abs(getattr(after, part).inputs).min() > 1e4
@@ -149,7 +150,7 @@ def test_a_category_that_the_training_part_lacks_becomes_zeros() -> None:
     number = Table(np.arange(50.0)[:, None], target, "regression")
     (rare, *_) = numbers_of(split(number, DataSource(name="n"), seed=2), "validation")
     frame.loc[rare, "town"] = "Rom"
-    data = split(Table(frame, target, "regression"), DataSource(name="n"), seed=2)
+    data = split(features_only(frame, target, "regression"), DataSource(name="n"), seed=2)
     assert data.inputs == 1 + 2
     unknown = (data.validation.inputs[:, 1:] == 0).all(axis=1)
     assert unknown.sum() == 1
@@ -185,7 +186,7 @@ def test_unscaled_numbers_are_as_they_were_and_targets_are_standardised_all_the_
     table = regression(targets=2)
     features = pd.DataFrame(table.features, columns=list("abcd"))
     source = DataSource(name="n", scale=False)
-    data = split(Table(features if framed else table.features, table.target, "regression"), source, seed=0)
+    data = split(features_only(features, table.target, "regression") if framed else table, source, seed=0)
     given = np.sort(np.asarray(table.features), axis=0)
     kept = np.concatenate([getattr(data, part).inputs for part in PARTS])
     np.testing.assert_array_equal(np.sort(kept, axis=0), given)
@@ -198,7 +199,7 @@ def test_unscaled_numbers_are_as_they_were_and_targets_are_standardised_all_the_
 
 def test_text_is_one_hot_encoded_with_scale_or_without() -> None:
     frame = pd.DataFrame({"town": ["Ulm", "Bonn"] * 20, "size": np.arange(40.0)})
-    data = split(Table(frame, np.arange(40.0), "regression"), DataSource(name="n", scale=False), seed=0)
+    data = split(features_only(frame, np.arange(40.0), "regression"), DataSource(name="n", scale=False), seed=0)
     assert set(data.train.inputs[:, 0]) <= set(np.arange(40.0))
     assert (data.train.inputs[:, 1:].sum(axis=1) == 1).all()
 
@@ -260,7 +261,7 @@ def test_a_source_does_not_mind_the_order_of_its_arguments_and_may_hold_lists() 
     other = named("make_moons", {"noise": 0.1, "n_samples": [30, 20]})
     assert hash(one) == hash(other)
     assert one == other
-    assert len(one.table().target) == 50
+    assert len(load(one).target) == 50
 
 
 def test_what_was_prepared_is_kept() -> None:

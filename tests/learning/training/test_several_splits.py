@@ -17,7 +17,7 @@ from sweep.learning.configuration import Configuration
 from sweep.learning.data.parts import Data, Part
 from sweep.learning.data.source import DataSource, named
 from sweep.learning.data.splits import prepare, split
-from sweep.learning.data.table import Table
+from sweep.learning.data.tables.understanding import features_only
 from sweep.learning.hyper import Array
 from sweep.learning.optimizers.rules import Adam, Sgd
 from sweep.learning.seeds import stream
@@ -89,7 +89,7 @@ def of_text(splits: int) -> Data:
     towns[::10] = [f"village {k}" for k in range(9)]
     frame = pd.DataFrame({"number": random.normal(5.0, 3.0, 90), "town": towns, "other": random.normal(size=90)})
     labels = (frame["number"] > 5.0).to_numpy().astype(int) + (frame["town"] == "Ulm").to_numpy()
-    data = split(Table(frame, labels, "classification"), DataSource(name="towns"), 3, splits)
+    data = split(features_only(frame, labels, "classification"), DataSource(name="towns"), 3, splits)
     known = {cut_out(data, k).train.inputs[:, 2:].any(axis=0).tobytes() for k in range(splits)}
     assert len(known) == splits, "or the splits would know the same towns"
     return data

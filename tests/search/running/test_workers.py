@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_info
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.source import DataSource
-from sweep.learning.data.table import Table
 from sweep.learning.optimizers.rules import OPTIMIZERS, Momentum, RMSProp
 from sweep.learning.training.settings import MOST_ROWS, Settings
 from sweep.search.running.workers import (
@@ -151,12 +150,14 @@ class Deadly(DataSource):
     times: int = 0
     parent: int = 0
 
-    def table(self) -> Table:
+    def __setstate__(self, state: list[Any]) -> None:
+        """What a worker calls when it is handed the job."""
+        for field, value in zip(fields(self), state, strict=True):
+            object.__setattr__(self, field.name, value)
         died = len(list(Path(self.folder).iterdir()))
         if died < self.times and os.getpid() != self.parent:
             (Path(self.folder) / str(died)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return DataSource.table(self)
 
 
 @pytest.mark.filterwarnings("ignore:A worker stopped")  # joblib says so when a worker dies; here it is meant to

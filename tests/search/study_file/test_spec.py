@@ -115,8 +115,11 @@ EVERYTHING: dict[str, Any] = {
         ],
     },
     "data": {
-        "file": "/data/prices.csv", "target": "price", "ignore": ["id"], "task": "regression", "rows": 50,
-        "scale": False, "validation": 0.3, "test": 0.1,
+        "file": "/data/prices.csv", "target": ["price", "rent"], "ignore": ["id"], "task": "regression", "rows": 50,
+        "scale": False, "validation": 0.3, "test": 0.1, "separator": ";", "decimal": ",", "encoding": "cp1252",
+        "header": False, "sheet": "one", "na_values": ["none"], "day_first": True, "positive": "yes",
+        "categorical": ["zip"], "ordered": {"grade": ["low", 2, 3.5]}, "kinds": {"nr": "number"}, "group": "owner",
+        "time": "sold", "split": "part", "weight": "count",
     },
     "network": {
         "hidden": [8, 4], "activation": "tanh", "initial_weights": "glorot", "epochs": 9, "batch_size": 16,
