@@ -33,8 +33,9 @@ class Plan:
 
     Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
     (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
-    worker, and `shared` are those of the samples, which the workers of one machine have together; `samples` are those of the training, validation and test part; `splits` are those that a trial is judged
-    on, `judged` the trainings on fresh seeds that follow the trials, at the most. `data` is what was understood of
+    worker, `shared` that of the samples, which the workers of one machine have together; `samples` are those of the
+    training, validation and test part; `splits` are those that a trial is judged on, `judged` the trainings on fresh
+    seeds that follow the trials, at the most. `data` is what was understood of
     them (`sweep.learning.data.tables.told`).
     """
 
