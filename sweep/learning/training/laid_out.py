@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -46,5 +47,8 @@ class LaidOut:
 
 def _plain(samples: Samples) -> Samples:
     """The same with arrays of NumPy's own class: another costs time in each minibatch."""
-    arrays = {each.name: np.asarray(value) for each in fields(samples) if np.ndim(value := getattr(samples, each.name))}
+    arrays: dict[str, Any] = {}
+    for each in fields(samples):
+        if isinstance(value := getattr(samples, each.name), np.ndarray):
+            arrays[each.name] = np.asarray(value)
     return replace(samples, **arrays)
