@@ -150,7 +150,7 @@ def test_of_fresh_seeds_there_are_as_many_files_as_jobs_in_flight(
 ) -> None:
     monkeypatch.setattr(Loky, "_start", lambda self: Later())
     spec, candidates = tiny(), [Finalist(ARM, n, each) for n, each in enumerate(JOB.configurations)]
-    pool, most, names = Loky(workers, None, pytest.fail), 0, set()
+    pool, most, names = Loky(workers, None, pytest.fail), 0, set[str]()
     pool.equip(replace(JOB, seed=spec.study.seed))  # the search's, which nobody needs any more
     try:
         for _ in finalists.train(spec, pool, dict.fromkeys(range(9), candidates), lambda: False, rows=1):
