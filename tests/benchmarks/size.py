@@ -104,6 +104,17 @@ def timed(seconds: dict[str, Any], phase: str) -> Iterator[None]:
     seconds[phase] = seconds.get(phase, 0.0) + now() - started
 
 
+def noted(function: Callable[..., Any], seconds: dict[str, Any], phase: str) -> Callable[..., Any]:
+    """A function whose seconds are added to those of a phase."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with timed(seconds, phase):
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
 def inside(file: Path, runs: Path) -> None:
     """Run the study; print the seconds of each phase as JSON."""
     import sweep
@@ -115,22 +126,14 @@ def inside(file: Path, runs: Path) -> None:
 
     seconds: dict[str, Any] = {}
 
-    def noted(function: Callable[..., Any], phase: str) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with timed(seconds, phase):
-                return function(*args, **kwargs)
-
-        return wrapper
-
     study = STUDY | {"data": {"file": str(file), "target": "y"}}
     spec = complete(study, file)
     with timed(seconds, "load"):
         samples(spec.source())
     with timed(seconds, "prepare"):
         prepare(spec.source(), spec.study.seed)
-    Loky.equip = noted(Loky.equip, "write")  # type: ignore[method-assign]
-    finishing.add_baselines = noted(finishing.add_baselines, "baselines")
+    Loky.equip = noted(Loky.equip, seconds, "write")  # type: ignore[method-assign]
+    finishing.add_baselines = noted(finishing.add_baselines, seconds, "baselines")
     changes = [("search", now())]
 
     def notify(progress: Progress) -> None:
@@ -144,9 +147,8 @@ def inside(file: Path, runs: Path) -> None:
         seconds[stage] = ended - began
     seconds["finalists"] -= seconds["baselines"]
     best = {name: result.best[name] for name in ("validation_loss", "validation_error")}
-    sys.stdout.write(
-        json.dumps({"seconds": {phase: spent.tolist() for phase, spent in seconds.items()}, "best": best}) + "\n"
-    )
+    told = {phase: spent.tolist() for phase, spent in seconds.items()}
+    sys.stdout.write(json.dumps({"seconds": told, "best": best}) + "\n")
 
 
 def measured(name: str) -> str:
