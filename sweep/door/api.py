@@ -12,9 +12,9 @@ from sweep.door.run_folder import RunFolder
 from sweep.door.studies import Study, find_all, folder_of, folders_of, resolve, resolve_all
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.parts import Data
+from sweep.learning.data.parts import Data, Facts
 from sweep.learning.data.source import DataSource, named
-from sweep.learning.data.splits import prepare, samples
+from sweep.learning.data.splits import facts, prepare, samples
 from sweep.learning.training.loop import train as train_population
 from sweep.learning.training.settings import Settings
 from sweep.search.running import suitable
@@ -100,24 +100,24 @@ def run(
     pool = open_pool(backend, workers, scheduler, warn)
     finished = False
     try:
-        spec, data = usable(spec)  # what cannot be used is found before anything is written
+        spec, known = usable(spec)  # what cannot be used is found before anything is written
         if not fresh:
             spec = folder.check(spec)
         from sweep.door.running.session import Session, Wishes  # it takes its time, while the workers start
 
-        Session(spec, folder, data, pool, Wishes(fresh, timeout, notify, stopping, warn)).run()
+        Session(spec, folder, known, pool, Wishes(fresh, timeout, notify, stopping, warn)).run()
         finished = True
     finally:
         pool.close(now=not finished)
     return Result(folder.path, spec)
 
 
-def usable(spec: Spec) -> tuple[Spec, Data]:
-    """The study as it suits its data, and these; raises a `SweepError` if they cannot be used, or it does not fit."""
+def usable(spec: Spec) -> tuple[Spec, Facts]:
+    """The study as it suits its data, and what is known of these; or a `SweepError` if they cannot be used."""
     spec = spec.suited(samples(spec.source()))
-    data = prepare(spec.source(), spec.study.seed, spec.splits)
-    suitable.check(spec, data)
-    return spec, data
+    known = facts(spec.source(), spec.study.seed, spec.splits)
+    suitable.check(spec, known)
+    return spec, known
 
 
 def warmed(spec: Spec, start_from: str | Path, runs: str | Path, warn: Callable[[str], None]) -> Spec:

@@ -135,7 +135,7 @@ def steer(spec: Spec, configuration: Configuration, ask: Callable[[str], str], s
 
     say(HELP)
     data = prepare(spec.source(), spec.study.seed)
-    suitable.check(spec, data)
+    suitable.check(spec, data.facts)
     chosen = Configuration(configuration.learning_rate, configuration.optimizer, ByHand())
     try:
         train([chosen], data, settings, spec.study.seed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.door.run_folder import RunFolder
 from sweep.errors import UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import prepare
+from sweep.learning.data.splits import facts
 from sweep.search.space.space import parameters_of
 from sweep.search.study_file.spec import Spec
 
@@ -139,8 +139,8 @@ class Result:
     @property
     def steps(self) -> int:
         """Updates an epoch; loads the data."""
-        data = prepare(self.spec.source(), self.spec.study.seed)
-        return self.spec.settings().steps(len(data.train))
+        train, _, _ = facts(self.spec.source(), self.spec.study.seed).samples
+        return self.spec.settings().steps(train)
 
     @property
     def lines(self) -> list[Lines]:

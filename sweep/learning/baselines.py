@@ -8,12 +8,34 @@ from typing import Any
 
 import numpy as np
 
-from sweep.learning.data.parts import Data, Part
+from sweep.learning.data import keeping
+from sweep.learning.data.parts import Data, Facts, Part
 from sweep.learning.hyper import Array
 from sweep.learning.network.functions import LOSSES
 from sweep.learning.network.metrics import ALWAYS, Measuring, Outcome
 
-MOST_STEPS = 1000  # of the solver of logistic regression
+MOST_STEPS, FEWEST_STEPS = 1000, 10  # of the solver of logistic regression
+WORK = 3 * 10**10  # multiplications in all of its steps; about a minute on one core, as measured
+SEEDS, SEEDS_OF_LARGE = 5, 3  # a linear model hardly depends on the seed, and the less the more samples there are
+
+
+def steps(facts: Facts) -> int:
+    """How many steps the solver of logistic regression may take: fewer where each is long, so that it comes to an end.
+
+    >>> steps(Facts("classification", 1, (1078, 359, 360), 64, 10, ""))
+    1000
+    >>> steps(Facts("classification", 1, (12000, 4000, 4000), 50, 1000, ""))
+    49
+    """
+    if facts.task == "regression":
+        return MOST_STEPS  # it is solved without any
+    work = facts.samples[0] * (facts.inputs + 1) * facts.outputs
+    return max(FEWEST_STEPS, min(MOST_STEPS, WORK // work))
+
+
+def seeds(facts: Facts) -> int:
+    """With how many seeds the models are trained."""
+    return SEEDS_OF_LARGE if facts.bytes > keeping.LARGE else SEEDS
 
 
 def baselines(data: Data, metrics: Sequence[str] = ALWAYS, loss: str | None = None) -> dict[str, dict[str, float]]:
@@ -49,7 +71,7 @@ def _logits(name: str, data: Data, part: Part) -> Array:
     from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(max_iter=MOST_STEPS) if name == LINEAR else DummyClassifier(strategy="prior")
+    model = LogisticRegression(max_iter=steps(data.facts)) if name == LINEAR else DummyClassifier(strategy="prior")
     classes = data.train.targets.argmax(axis=1)
     probabilities = np.asarray(_fitted(model, data.train, classes).predict_proba(part.inputs))
     return np.asarray(np.log(np.maximum(probabilities, np.finfo(float).tiny)))

@@ -52,6 +52,8 @@ class Recommendation:
         Whether tuning has: beside the best default.
     optimism : Interval or None
     trainings : int
+    steps : int or None
+        As many as the linear model was given, if that was fewer than usual.
     """
 
     arm: Arm
@@ -66,6 +68,7 @@ class Recommendation:
     paid: Paid
     optimism: Interval | None
     trainings: int
+    steps: int | None = None
 
     @classmethod
     def of(
@@ -102,6 +105,7 @@ class Recommendation:
         return cls(
             *who, interval(scores[who][:, 0]), interval(_errors(rows, errors)), beside, choice.best_default,
             share(failed, len(rows)), choice.alike, choice.leader, _paid(choice, beside), optimism, len(rows),
+            int(models["steps"].iloc[0]) if "steps" in models else None,
         )  # fmt: skip
 
     def findings(self) -> list[Finding]:

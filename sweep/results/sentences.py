@@ -84,7 +84,7 @@ def beside(answer: Answer) -> list[tuple[str, str, str]]:
     names = {
         OWN_DEFAULT: f"the default of {found.arm}",
         BEST_DEFAULT: f"the best default, {found.best_default}",
-        LINEAR: "a linear model",
+        LINEAR: f"a linear model of {found.steps} steps at the most" if found.steps else "a linear model",
         SAME: same.get(answer.task or "", "always the same answer"),
     }
     shown = [key for key in names if key in found.beside]

@@ -72,6 +72,15 @@ def test_its_numbers_are_the_means_of_the_finalists_rows_on_the_test_part(tmp_pa
     assert found.beside["same"].mean == pytest.approx((1.5 - first).mean())
 
 
+def test_a_linear_model_that_was_given_fewer_steps_is_told_so(tmp_path: Path) -> None:
+    answer = told(tmp_path / "run")
+    assert "a linear model" in [name for name, _, _ in sentences.beside(answer)]
+    known = after_search.read_baselines(answer.folder)
+    after_search.write_baselines(answer.folder, known.assign(steps=49))
+    answer = Answer(answer.folder, answer.spec)
+    assert "a linear model of 49 steps at the most" in [name for name, _, _ in sentences.beside(answer)]
+
+
 def test_tuning_has_paid_where_the_best_default_is_worse_beyond_the_interval(tmp_path: Path) -> None:
     answer = told(tmp_path / "run", spread=0.005)  # in `made` a default is 0.05 worse
     found = answer.recommendation

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sweep.learning.baselines import baselines
-from sweep.learning.data.splits import prepare
+from sweep.learning import baselines
+from sweep.learning.data.splits import facts, prepare
 from sweep.results.answer import Answer
 from sweep.results.tables import after_search
 from sweep.results.telling import note
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import optuna
 
 WRITE_EVERY = 2.0  # seconds: each time the whole tables are written
-BASELINE_SEEDS = 5  # a linear model hardly depends on the seed, and takes its time on large data
 HEADING = "# sweep\n"  # what stands above it in a note is a person's, and stays
 TOLD = "sweep:told"  # the study's attribute that says what was told last
 
@@ -63,7 +62,7 @@ class _Judging:
         """Train those who have no score yet; say whether all of them have one now."""
         self.progress.stage, self.progress.judged = stage, 0
         self.progress.to_judge = sum(map(len, missing.values()))
-        rows = self.spec.settings().population(prepare(self.spec.source(), self.spec.study.seed, self.spec.splits))
+        rows = self.spec.settings().population(facts(self.spec.source(), self.spec.study.seed, self.spec.splits))
         waiting: list[Score] = []
         written = time.monotonic()
         try:
@@ -83,15 +82,20 @@ class _Judging:
 def add_baselines(spec: Spec, folder: Path) -> None:
     """Train scikit-learn's models on the parts of the first fresh seeds, unless they have been."""
     known = after_search.read_baselines(folder)
-    wanted = range(min(spec.verdict.seeds, BASELINE_SEEDS))
+    first = finalists.job(spec, 0, [])
+    about = facts(first.source, first.seed)
+    wanted = range(min(spec.verdict.seeds, baselines.seeds(about)))
     if set(wanted) <= set(known["replicate"]):
         return
     rows = []
     for replicate in wanted:
         work = finalists.job(spec, replicate, [])
-        found = baselines(prepare(work.source, work.seed), spec.metrics, spec.network.loss)
+        found = baselines.baselines(prepare(work.source, work.seed), spec.metrics, spec.network.loss)
         rows += [{"name": name, **measured, "replicate": replicate} for name, measured in found.items()]
-    after_search.write_baselines(folder, pd.DataFrame(rows))
+    frame = pd.DataFrame(rows)
+    if (steps := baselines.steps(about)) < baselines.MOST_STEPS:
+        frame["steps"] = steps
+    after_search.write_baselines(folder, frame)
 
 
 class Story:

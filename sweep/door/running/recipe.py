@@ -9,7 +9,7 @@ from pathlib import Path
 import sweep
 from sweep.bench.machine import describe
 from sweep.errors import unwritable
-from sweep.learning.data.parts import Data
+from sweep.learning.data.parts import Facts
 from sweep.learning.data.splits import table_of
 from sweep.learning.data.tables import told
 from sweep.results.answer import RECIPE
@@ -20,7 +20,7 @@ from sweep.search.study_file.spec import Spec
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "optuna", "pandas", "joblib")
 
 
-def write(folder: Path, spec: Spec, data: Data) -> None:
+def write(folder: Path, spec: Spec, data: Facts) -> None:
     """Write versions, machine, seeds and the data's fingerprint.
 
     Raises
@@ -36,7 +36,7 @@ def write(folder: Path, spec: Spec, data: Data) -> None:
         "data": {
             "fingerprint": data.fingerprint,
             "task": data.task,
-            "samples": [len(data.train), len(data.validation), len(data.test)],
+            "samples": list(data.samples),
             "understood": told.of(table_of(spec.source()), spec.source().label).data(),
         },
     }

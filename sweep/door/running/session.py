@@ -11,7 +11,7 @@ from sweep.door.run_folder import RunFolder
 from sweep.door.running import recipe
 from sweep.door.running.finishing import Story, judge
 from sweep.errors import UsageError
-from sweep.learning.data.parts import Data
+from sweep.learning.data.parts import Facts
 from sweep.results.answer import Answer
 from sweep.results.statistics import summaries
 from sweep.results.tables import tables
@@ -36,11 +36,11 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A study in its folder, with its data, and who trains it."""
+    """A study in its folder, with what is known of its data, and who trains it."""
 
     spec: Spec
     folder: RunFolder
-    data: Data
+    data: Facts
     pool: Pool
     wishes: Wishes
 

@@ -310,7 +310,7 @@ def plan(plan: Plan) -> Group:
     """What ``--dry-run`` prints."""
     train_part, validation_part, test_part = plan.samples
     samples = f"{train_part} training, {validation_part} validation, {test_part} test samples (test is for the verdict)"
-    memory = f"about {plan.memory / 2**20:.0f} MB a worker for the networks and the data"
+    memory = f"about {plan.memory / 2**20:.0f} MB a worker for the networks, {plan.shared / 2**20:.0f} MB for the data"
     table = _grid()
     table.add_row("arms", f"{plan.arms} (optimizer x schedule)")
     table.add_row("trials", f"{plan.trials}, in generations of {plan.generation}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from sweep.errors import UsageError
 
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 GIGABYTE = 2**30
+_WIDTHS = {"INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}  # bytes of a Parquet column's number
 
 
 def available() -> float:
@@ -35,6 +37,32 @@ def check(needed: int, what: str, advice: str) -> None:
         raise UsageError(
             f"{what}: needs about {least} GB of memory, this machine has {there / GIGABYTE:.0f} GB: {advice}"
         )
+
+
+def check_file(path: Path, ignored: Collection[str] = ()) -> None:
+    """Raise `UsageError` for a table that cannot be loaded and scaled in the memory that there is.
+
+    A lower bound: of Parquet each number as it is loaded, and in double precision; of text half of its bytes, for a
+    number takes 25 at the most. But for those of Parquet, `ignored` columns count too.
+    """
+    try:
+        needed = _of_parquet(path, ignored) if path.suffix.lower() == ".parquet" else path.stat().st_size // 2
+    except (OSError, ValueError):  # whoever reads it says what is wrong
+        return
+    check(needed, str(path), "leave columns out with ignore under [data], or make a file of fewer rows")
+
+
+def _of_parquet(path: Path, ignored: Collection[str]) -> int:
+    """The bytes of its numbers, by what the file says of itself."""
+    import pyarrow.parquet as pq
+
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    found = 0
+    for metadata in map(pq.read_metadata, files):
+        columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+        kinds = [column.physical_type for column in columns if column.path not in ignored]
+        found += metadata.num_rows * sum(_WIDTHS[kind] + 8 for kind in kinds if kind in _WIDTHS)
+    return found
 
 
 def shortened(number: int) -> str:

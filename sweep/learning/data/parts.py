@@ -12,6 +12,8 @@ import numpy as np
 from sweep.learning.data.table import Task
 from sweep.learning.hyper import Array
 
+BLOCK = 2**15  # samples
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -54,7 +56,9 @@ class Part:
     def variance(self) -> Array:
         """That of each target in each split, ``(splits, outputs)``, weighted as metrics are; never 0."""
         targets, weights = self.targets.reshape(self.splits, -1, self.targets.shape[-1]), self.metric_weights
-        if weights is None:
+        if not len(self):
+            found = np.zeros((self.splits, targets.shape[-1]))
+        elif weights is None:
             found = targets.var(axis=1)
         else:
             weights = weights[..., None]
@@ -79,6 +83,32 @@ def _of_mean_one(weights: Array | None, splits: int) -> Array | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a data set ready for training without its samples: so much a plan and a network's shape need.
+
+    `samples` are those of the training, validation and test part of one of the `splits`; the others as in `Data`.
+    """
+
+    task: Task
+    splits: int
+    samples: tuple[int, int, int]
+    inputs: int
+    outputs: int
+    fingerprint: str
+    weighted: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """The memory of the samples, as `Data` has them."""
+        return 8 * self.splits * sum(self.samples) * (self.inputs + self.outputs)
+
+    @property
+    def loss(self) -> str:
+        """The loss that follows from the task."""
+        return "cross_entropy" if self.task == "classification" else "squared_error"
+
+
+@dataclass(frozen=True, slots=True)
 class Data:
     """A data set ready for training.
 
@@ -96,9 +126,11 @@ class Data:
     scaler: Any
     fingerprint: str
 
-    def bare(self) -> Data:
-        """The same without the transformers: all that training needs, and to load it nobody needs scikit-learn."""
-        return replace(self, encoder=None, scaler=None)
+    @property
+    def facts(self) -> Facts:
+        """What is known of it without its samples."""
+        samples = len(self.train), len(self.validation), len(self.test)
+        return Facts(self.task, self.splits, samples, self.inputs, self.outputs, self.fingerprint, self.weighted)
 
     @property
     def bytes(self) -> int:
@@ -133,7 +165,12 @@ class Data:
     @property
     def loss(self) -> str:
         """The loss that follows from the task."""
-        return "cross_entropy" if self.task == "classification" else "squared_error"
+        return self.facts.loss
+
+
+def blocks(samples: int) -> Iterator[slice]:
+    """So many samples, `BLOCK` after `BLOCK`: what is made of some of them on the way is small."""
+    return (slice(start, min(start + BLOCK, samples)) for start in range(0, samples, BLOCK))
 
 
 def joined(splits: Sequence[Data]) -> Data:
@@ -175,7 +212,8 @@ def fingerprint_of(*parts: Part) -> str:
     for part in parts:
         for name, array in _arrays(part):
             digest.update(name.encode() * name.endswith("weights"))  # the others are always there
-            digest.update(np.ascontiguousarray(array).tobytes())
+            for block in blocks(len(array)):  # in the order of the samples, however they lie in memory
+                digest.update(array[block].tobytes())
     return digest.hexdigest()[:12]
 
 

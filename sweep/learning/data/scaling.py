@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from sweep.errors import DataError
+from sweep.learning.data import memory
 from sweep.learning.data.dividing import Indices
-from sweep.learning.data.parts import Data, Part, fingerprint_of
+from sweep.learning.data.parts import Data, Part, blocks, fingerprint_of
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, take
 from sweep.learning.data.tables import encoding
@@ -26,6 +27,7 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
     targets, classes, scaler = table.target, np.empty(0), None
     if table.task == "classification":
         classes = _in_order(np.unique(targets[indices.train]), source.positive)
+        _check_classes(len(targets), len(classes), source.label)
         targets = (targets[:, None] == classes).astype(np.float64)
     else:
         targets = targets.reshape(len(targets), -1).astype(np.float64)
@@ -40,17 +42,13 @@ def scaled(table: Table, indices: Indices, source: DataSource) -> Data:
     def part(chosen: Array) -> Part:
         if not len(chosen):
             return Part(np.empty((0, 0)), targets[chosen])
-        inputs = train if chosen is indices.train else _inputs(encoder, table, chosen)
+        inputs = train if chosen is indices.train else _inputs(encoder, table.features, chosen)
         return Part(inputs, targets[chosen], 1, *(None if each is None else each[chosen] for each in weights))
 
     parts = part(indices.train), part(indices.validation), part(indices.test)
     if not source.scale:
         _check_unscaled(parts, source.label)
     return Data(table.task, *parts, classes, _from_raw(table, encoder), scaler, fingerprint_of(*parts))
-
-
-def _inputs(encoder: Any, table: Table, chosen: Array) -> Array:
-    return np.asarray(encoder.transform(take(table.features, chosen)), dtype=np.float64)
 
 
 def _in_order(classes: Array, positive: str) -> Array:
@@ -79,10 +77,27 @@ def _from_raw(table: Table, encoder: Any) -> Any:
     return Pipeline([("read", Reader(table.columns)), ("encode", encoder)])
 
 
+def _inputs(encoder: Any, features: Any, chosen: Array) -> Array:
+    """What the encoder makes of some samples, each by itself: block by block, for it makes copies on its way."""
+    made = np.empty(0)
+    for block in blocks(len(chosen)):
+        found = np.asarray(encoder.transform(take(features, chosen[block])), dtype=np.float64)
+        if not block.start:
+            made = np.empty_like(found, shape=(len(chosen), found.shape[1]))
+        made[block] = found
+    return made
+
+
+def _check_classes(samples: int, classes: int, label: str) -> None:
+    """Raise `UsageError` for more ones and zeros than there is memory for: of all samples, and of those of a part."""
+    what = f"{label}: {memory.shortened(samples)} samples of {memory.shortened(classes)} classes"
+    memory.check(2 * 8 * samples * classes, what, "join classes, or take fewer samples")
+
+
 def _check_unscaled(parts: tuple[Part, ...], label: str) -> None:
     """Raise `DataError` for inputs that a network in single precision cannot square."""
     for part in parts:
-        if part.inputs.size and not np.abs(part.inputs).max() <= LARGEST_UNSCALED:
+        if part.inputs.size and not max(part.inputs.max(), -part.inputs.min()) <= LARGEST_UNSCALED:
             raise DataError(
                 f"{label}: has values beyond {LARGEST_UNSCALED:g}, and scale = false leaves them as they are: leave "
                 "scale out"

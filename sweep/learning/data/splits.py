@@ -11,21 +11,24 @@ stand one after the other in the same arrays, and are trained as rows of one pop
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 
+from sweep.learning.data import memory
 from sweep.learning.data.datasets import load_named
 from sweep.learning.data.dividing import Indices, indices
-from sweep.learning.data.parts import Data, joined
+from sweep.learning.data.keeping import Keeping
+from sweep.learning.data.parts import Data, Facts, joined
 from sweep.learning.data.scaling import scaled
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
 from sweep.learning.data.tables import understanding
 
 
-@functools.lru_cache(maxsize=4)
+@Keeping
 def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
-    """Load, split (into several splits, if so asked) and scale; kept, so that a worker does it once.
+    """Load, split (into several splits, if so asked) and scale; kept, so that a worker does it once (`Keeping`).
 
     Raises
     ------
@@ -33,6 +36,18 @@ def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
         The data cannot be loaded or are too few to be split.
     """
     return split(table_of(source), source, seed, splits)
+
+
+@functools.lru_cache(maxsize=64)
+def facts(source: DataSource, seed: int, splits: int = 1) -> Facts:
+    """What is known of prepared data; kept longer than these, which may be large.
+
+    Raises
+    ------
+    DataError
+        As `prepare`.
+    """
+    return prepare(source, seed, splits).facts
 
 
 def samples(source: DataSource) -> int:
@@ -59,6 +74,8 @@ def table_of(source: DataSource) -> Table:
 
 @functools.lru_cache(maxsize=1)
 def _loaded(source: DataSource) -> Table:
+    if source.file:
+        memory.check_file(Path(source.file), (*source.ignore, *source.targets))
     return load(source)
 
 

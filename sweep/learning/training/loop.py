@@ -21,6 +21,7 @@ from sweep.learning.network.functions import sum_first
 from sweep.learning.network.metrics import LOSS, VALIDATION, Measuring
 from sweep.learning.network.stacked import StackedNetwork
 from sweep.learning.seeds import stream
+from sweep.learning.training.laid_out import LaidOut
 from sweep.learning.training.machine import steady
 from sweep.learning.training.minibatches import Samples
 from sweep.learning.training.population import Population, Snapshot
@@ -138,7 +139,7 @@ Watch = Callable[[int, Population], None]
 
 def train(
     configurations: Sequence[Configuration],
-    data: Data,
+    data: Data | LaidOut,
     settings: Settings,
     seed: int,
     *,
@@ -158,7 +159,7 @@ def train(
     ----------
     configurations : sequence of Configuration
         One a trial; optimizers and schedules may be mixed.
-    data : Data
+    data : Data or LaidOut
         Its training and validation parts are used, its test part is not. As many splits as the settings say.
     settings : Settings
     seed : int
@@ -187,8 +188,8 @@ def train(
     """
     if not configurations:
         raise UsageError("train: no configurations given: give at least one")
-    if data.splits != settings.splits:
-        raise UsageError(f"train: data of {data.splits} splits, settings for {settings.splits}: must be as many")
+    if data.facts.splits != settings.splits:
+        raise UsageError(f"train: data of {data.facts.splits} splits, settings for {settings.splits}: must be as many")
     if script:
         _check(script, data, settings)
     with steady():
@@ -205,9 +206,9 @@ def train(
         return loop.finish(last)
 
 
-def _check(script: Script, data: Data, settings: Settings) -> None:
+def _check(script: Script, data: Data | LaidOut, settings: Settings) -> None:
     """Raise `UsageError` unless a script fits the data and the settings."""
-    initial = settings.trainings, settings.architecture(data).parameters
+    initial = settings.trainings, settings.architecture(data.facts).parameters
     if np.shape(script.initial) != initial:
         raise UsageError(f"script.initial: shape {np.shape(script.initial)}: must be {initial}")
     orders = settings.epochs, settings.trainings
@@ -218,9 +219,9 @@ def _check(script: Script, data: Data, settings: Settings) -> None:
         raise UsageError(f"script.orders: must be numbers of samples, from 0 to {samples - 1}")
 
 
-def _drawn(data: Data, settings: Settings, seed: int) -> _Drawn:
+def _drawn(data: Data | LaidOut, settings: Settings, seed: int) -> _Drawn:
     """What the seed decides."""
-    trainings, architecture = range(settings.trainings), settings.architecture(data)
+    trainings, architecture = range(settings.trainings), settings.architecture(data.facts)
     initial = np.stack([architecture.initial(stream(seed, "weights", r)) for r in trainings])
     randoms = [np.random.default_rng(stream(seed, "order", r)) for r in trainings]
     return _Drawn(initial, len(data.train), settings.replicates, randoms)
@@ -248,20 +249,20 @@ class _Loop:
     def __init__(
         self,
         configurations: Sequence[Configuration],
-        data: Data,
+        data: Data | LaidOut,
         settings: Settings,
         plan: Script | _Drawn,
         begin: Pause | None,
         compiled: bool | None,
     ) -> None:
         self.settings = settings
-        self.architecture = settings.architecture(data)
+        self.architecture = settings.architecture(data.facts)
         self.training = Samples.of(data.train, settings.dtype)
         self.validation = Samples.of(data.validation, settings.dtype)
         self.plan = plan
         self.stopping = not isinstance(plan, Script)
         self.compiled = compiled
-        self.measuring = Measuring(data.task, settings.metrics)
+        self.measuring = Measuring(data.facts.task, settings.metrics)
         self.result = Training.empty(len(configurations), settings, self.architecture.parameters)
         self.epoch = 0  # trained before
         if begin:

@@ -35,15 +35,21 @@ class Samples:
     metric_weights: Array | None = None
 
     @classmethod
-    def of(cls, part: Part, dtype: str) -> Samples:
-        """Lay a part out."""
-        inputs = np.concatenate([part.inputs, np.ones((len(part.inputs), 1))], axis=1)
-        inputs, targets, variance = (each.astype(dtype) for each in (inputs, part.targets, part.variance.T))
+    def of(cls, part: Part | Samples, dtype: str) -> Samples:
+        """Lay a part out; one that has been laid out is what it is.
+
+        The samples stand row by row in memory: to gather some of another layout NumPy would copy all of it first.
+        """
+        if isinstance(part, Samples):
+            return part
+        inputs = np.ones((len(part.inputs), part.inputs.shape[1] + 1), dtype)
+        inputs[:, :-1] = part.inputs
         weights = [
             None if each is None else each.reshape(-1, 1).astype(dtype)
             for each in (part.loss_weights, part.metric_weights)
         ]
-        return cls(inputs, targets, variance, part.splits, *weights)
+        targets = part.targets.astype(dtype, order="C")
+        return cls(inputs, targets, part.variance.T.astype(dtype), part.splits, *weights)
 
     def __len__(self) -> int:
         return len(self.inputs) // self.splits

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweep.errors import Problem, UsageError
-from sweep.learning.data.parts import Data
+from sweep.learning.data.parts import Data, Facts
 from sweep.learning.network.functions import LOSSES, misfit
 from sweep.learning.network.metrics import ALWAYS, curve_names
 from sweep.learning.network.stacked import Architecture
@@ -60,7 +60,7 @@ class Settings:
         """Updates in an epoch of so many samples."""
         return -(-samples // self.batch_size)
 
-    def population(self, data: Data) -> int:
+    def population(self, data: Data | Facts) -> int:
         """How many rows are best trained at once: as many as `CACHE` holds of what a step touches.
 
         More rows share the fixed cost of a step, until they push one another out of the cache. Measured on one core
@@ -71,7 +71,7 @@ class Settings:
         row = self.architecture(data).bytes_per_row(self.batch_size)
         return min(MOST_ROWS, max(1, CACHE // row))
 
-    def architecture(self, data: Data) -> Architecture:
+    def architecture(self, data: Data | Facts) -> Architecture:
         """The network for a data set; `UsageError` if the loss is for another task."""
         sizes, loss = (data.inputs, *self.hidden, data.outputs), self.loss or data.loss
         if loss in LOSSES and (rule := misfit(loss, data.task)):

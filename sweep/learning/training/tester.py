@@ -11,6 +11,7 @@ import numpy as np
 from sweep.learning.data.parts import Data
 from sweep.learning.hyper import Array
 from sweep.learning.network.metrics import Measuring
+from sweep.learning.training.laid_out import LaidOut
 from sweep.learning.training.loop import Training
 from sweep.learning.training.minibatches import Samples
 from sweep.learning.training.population import Population
@@ -31,7 +32,7 @@ class Tester:
 
     Parameters
     ----------
-    data : Data
+    data : Data or LaidOut
         It has a test part.
     settings : Settings
     trials : int
@@ -40,11 +41,11 @@ class Tester:
         part has no say in.
     """
 
-    def __init__(self, data: Data, settings: Settings, trials: int, at: At) -> None:
+    def __init__(self, data: Data | LaidOut, settings: Settings, trials: int, at: At) -> None:
         self.settings, self.at = settings, at
         self.samples = Samples.of(data.test, settings.dtype)
         shape = (trials, settings.trainings, settings.epochs + 1)
-        self.measuring = Measuring(data.task, settings.metrics)
+        self.measuring = Measuring(data.facts.task, settings.metrics)
         self.metrics = {name: np.full(shape, np.nan) for name in settings.metrics}
 
     def watch(self, epoch: int, population: Population) -> None:

@@ -67,7 +67,8 @@ def read(folder: Path, name: JudgedName) -> pd.DataFrame:
 def read_baselines(folder: Path) -> pd.DataFrame:
     """What scikit-learn's models have on the same parts, one row a model and seed; empty if nobody has trained them.
 
-    Columns: `name` (see `sweep.learning.baselines`), `replicate`, `loss`, `error`.
+    Columns: `name` (see `sweep.learning.baselines`), `replicate`, `loss`, `error`; `steps`: as many as the
+    solver was given, where these are fewer than usual.
     """
     path = folder / BASELINES
     return pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=["name", "replicate", "loss", "error"])

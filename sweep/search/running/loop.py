@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import UsageError
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import prepare
+from sweep.learning.data.splits import facts
 from sweep.learning.training.loop import Pause
 from sweep.search.choosing.chooser import Chooser
 from sweep.search.choosing.pruners import PRUNERS, Judge, first_move, is_judged
@@ -115,7 +115,7 @@ class StudyLoop:
         assert spec.study.generation is not None, "a Spec is completed when it is read"
         self.size = spec.study.generation
         self.settings = spec.settings()
-        self.rows = self.settings.population(prepare(spec.source(), spec.study.seed, spec.splits))
+        self.rows = self.settings.population(facts(spec.source(), spec.study.seed, spec.splits))
         self.judge = Judge(PRUNERS[spec.study.pruner](), spec.network.epochs)
         reports = reported(spec.network.epochs, self.judge.rungs)
         chooses = sampler_of(spec)

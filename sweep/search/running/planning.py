@@ -33,8 +33,9 @@ class Plan:
 
     Times are in seconds: `training` is one trial's on one core, stacked; `asking` what the parent needs for one trial
     (ask, report, tell) in the middle of the study; `total` the predicted time, start-up aside. `memory` is in bytes a
-    worker; `samples` are those of the training, validation and test part; `splits` are those that a trial is judged
-    on, `judged` the trainings on fresh seeds that follow the trials, at the most. `data` is what was understood of
+    worker, `shared` that of the samples, which the workers of one machine have together; `samples` are those of the
+    training, validation and test part; `splits` are those that a trial is judged on, `judged` the trainings on fresh
+    seeds that follow the trials, at the most. `data` is what was understood of
     them (`sweep.learning.data.tables.told`).
     """
 
@@ -47,6 +48,7 @@ class Plan:
     workers: int
     rows: int
     memory: int
+    shared: int
     training: float
     asking: float
     splits: int
@@ -64,7 +66,7 @@ def make(spec: Spec, workers: int) -> Plan:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data = prepare(spec.source(), spec.study.seed, spec.splits)
     settings, trials = spec.settings(), total_trials(spec)
-    suitable.check(spec, data)
+    suitable.check(spec, data.facts)
     configurations = _first_generation(spec, min(spec.study.generation or 1, trials))
     share = shares(configurations, workers, settings.trainings, settings.population(data))[0]
     training = _training_seconds([configurations[i] for i in share], data, settings, spec.study.seed)
@@ -74,10 +76,9 @@ def make(spec: Spec, workers: int) -> Plan:
     judging = judged * training / settings.trainings / min(cores, workers)
     architecture = settings.architecture(data)
     rows = len(share) * settings.trainings
-    parts = (len(data.train), len(data.validation), len(data.test))
-    samples = (
-        settings.splits * 8 * sum(parts) * (data.inputs + data.outputs) * 2
-    )  # float64 as loaded, and in the network's layout
+    parts = data.facts.samples
+    itemsize = np.dtype(settings.dtype).itemsize
+    shared = settings.splits * itemsize * sum(parts) * (data.inputs + 1 + data.outputs)  # in the network's layout
     return Plan(
         study=spec.study.name,
         arms=len(spec.space().arms),
@@ -87,7 +88,8 @@ def make(spec: Spec, workers: int) -> Plan:
         parameters=architecture.parameters,
         workers=workers,
         rows=rows,
-        memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)) + samples,
+        memory=rows * architecture.bytes_per_row(max(settings.batch_size, EVALUATION_BLOCK)),
+        shared=shared,
         training=training,
         asking=asking,
         splits=settings.splits,

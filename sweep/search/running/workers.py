@@ -6,10 +6,8 @@ that dies costs nothing but time. Workers never see the storage or a file of the
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,17 +17,16 @@ from typing import Any, Protocol
 
 from sweep.errors import SweepError, UsageError, unknown
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.parts import Data
 from sweep.learning.data.source import DataSource
 from sweep.learning.data.splits import prepare
+from sweep.learning.training.laid_out import LaidOut
 from sweep.learning.training.loop import Pause, Training, train
 from sweep.learning.training.settings import Settings
 from sweep.learning.training.tester import At, Tested, Tester
 from sweep.search.running import children
+from sweep.search.running.prepared import Files, Key
 
 TRIES = 3  # of a job whose worker dies
-LARGE = 64 * 2**20  # bytes: so much is written once, for the search; fresh splits of it are made by each worker
-KEPT = 4  # files with prepared data, beside one for each worker: more than there are jobs of fresh seeds in flight
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
@@ -74,7 +71,7 @@ class Finished:
 def run(job: Job) -> Finished:
     """Train a job's trials: the function that workers run."""
     started = time.time()
-    data = _read(job.prepared) if job.prepared else prepare(job.source, job.seed, job.settings.splits)
+    data = _read(job.prepared) if job.prepared else _prepared(job)
     tester = None
     if job.test and len(data.test):
         tester = Tester(data, job.settings, len(job.configurations), job.test)
@@ -84,18 +81,20 @@ def run(job: Job) -> Finished:
     return Finished(replace(training, parameters=training.parameters[..., :0]), started, time.time(), tested)
 
 
-def _key(job: Job) -> tuple[DataSource, int, int]:
+def _key(job: Job) -> Key:
     """What decides a job's data."""
-    return job.source, job.seed, job.settings.splits
+    return job.source, job.seed, job.settings.splits, job.settings.dtype
+
+
+def _prepared(job: Job) -> LaidOut:
+    """A job's data, prepared here."""
+    return LaidOut.of(prepare(job.source, job.seed, job.settings.splits), job.settings.dtype)
 
 
 @functools.lru_cache(maxsize=1)
-def _read(file: str) -> Data:
-    """Read prepared data; arrays stay in the file, which all workers share."""
-    import joblib
-
-    data: Data = joblib.load(file, mmap_mode="r")
-    return data
+def _read(file: str) -> LaidOut:
+    """A job's data, prepared elsewhere."""
+    return LaidOut.read(file)
 
 
 class Handle(Protocol):
@@ -156,8 +155,7 @@ class Loky:
         del address
         self.workers, self.warn = workers, warn
         self._executor = self._start()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._prepared: dict[tuple[DataSource, int, int], str] = {}
+        self.files = Files()
 
     def _start(self) -> Any:
         from joblib.externals.loky import get_reusable_executor
@@ -170,27 +168,12 @@ class Loky:
         return executor
 
     def equip(self, job: Job) -> None:
-        """Put the data into a file for the workers; the files of jobs that have long been done are removed."""
-        import joblib
-        from joblib.externals.loky.backend import resource_tracker
-
-        with contextlib.suppress(OSError):  # no room for it: the workers prepare the data themselves
-            if not self._folder:
-                self._folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
-                resource_tracker.register(self._folder.name, "folder")  # removes it when this process is killed
-            if (key := _key(job)) not in self._prepared:
-                file = os.path.join(self._folder.name, f"data-{len(self._prepared)}-{job.seed}")
-                data = prepare(job.source, job.seed, job.settings.splits)
-                if self._prepared and data.bytes > LARGE:
-                    return
-                joblib.dump(data.bare(), file)
-                self._prepared[key] = file
-            while len(self._prepared) > self.workers + KEPT:
-                os.remove(self._prepared.pop(next(iter(self._prepared))))
+        """Put the data into a file for the workers."""
+        self.files.put(_key(job))
 
     def submit(self, job: Job) -> Handle:
         """Hand the job over; a worker that dies is replaced and the job run again."""
-        return _Retried(self, replace(job, prepared=self._prepared.get(_key(job), "")))
+        return _Retried(self, replace(job, prepared=self.files.of(_key(job))))
 
     def hand_over(self, job: Job) -> Future[Finished]:
         """Give a job to the executor, which is replaced if it has broken."""
@@ -205,13 +188,8 @@ class Loky:
 
     def close(self, *, now: bool = False) -> None:
         """Stop the processes."""
-        from joblib.externals.loky.backend import resource_tracker
-
         self._executor.shutdown(wait=True, kill_workers=now)
-        if self._folder:
-            self._folder.cleanup()
-            resource_tracker.unregister(self._folder.name, "folder")
-            self._folder, self._prepared = None, {}
+        self.files.close()
 
 
 class _Retried:
@@ -224,8 +202,15 @@ class _Retried:
     def __init__(self, pool: Loky, job: Job) -> None:
         self._pool, self._job = pool, job
         self._future = pool.hand_over(job)
+        pool.files.begun(_key(job))
 
     def result(self) -> Finished:
+        try:
+            return self._result()
+        finally:
+            self._pool.files.ended(_key(self._job))
+
+    def _result(self) -> Finished:
         from concurrent.futures import BrokenExecutor
 
         trials = f"{len(self._job.configurations)} trials"
@@ -241,7 +226,10 @@ class _Retried:
         raise Lost(f"the worker of {trials} {why} {TRIES} times")
 
     def cancel(self) -> bool:
-        return self._future.cancel()
+        cancelled = self._future.cancel()
+        if cancelled:
+            self._pool.files.ended(_key(self._job))
+        return cancelled
 
 
 class Dask:

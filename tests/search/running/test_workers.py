@@ -293,8 +293,8 @@ def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_lea
 def test_the_prepared_data_are_gone_when_the_pool_is_closed() -> None:
     pool = Loky(1, None, pytest.fail)
     pool.equip(JOB)
-    assert pool._folder
-    folder = Path(pool._folder.name)
+    assert pool.files.folder
+    folder = Path(pool.files.folder.name)
     assert list(folder.iterdir())
     pool.close()
     assert not folder.exists()
