@@ -16,7 +16,9 @@ from sweep.door import guides
 from tests.terminal import command, process, sweep
 
 TOPICS = sorted(guides.topics())
-COMMANDS = ["run", "list", "show", "export", "report", "dashboard", "rerun", "fit", "manual", "verify", "bench", "help"]
+COMMANDS = [
+    "run", "init", "list", "show", "export", "report", "dashboard", "rerun", "fit", "manual", "verify", "bench", "help",
+]  # fmt: skip
 
 
 def test_help_lists_every_topic_a_line_each(tmp_path: Path) -> None:
