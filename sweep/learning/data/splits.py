@@ -11,9 +11,12 @@ stand one after the other in the same arrays, and are trained as rows of one pop
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
 
 import numpy as np
 
+from sweep.errors import DataError
+from sweep.learning.data import identity
 from sweep.learning.data.datasets import load_named
 from sweep.learning.data.dividing import Indices, indices
 from sweep.learning.data.parts import Data, joined
@@ -23,16 +26,32 @@ from sweep.learning.data.table import Table
 from sweep.learning.data.tables import understanding
 
 
-@functools.lru_cache(maxsize=4)
+GIVEN = "the table given"  # what a table that a program holds is called
+
+
 def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
     """Load, split (into several splits, if so asked) and scale; kept, so that a worker does it once.
+
+    A file that has changed since is read again.
 
     Raises
     ------
     DataError
         The data cannot be loaded or are too few to be split.
     """
+    return _prepared(source, seed, splits, identity.state(source.file))
+
+
+@functools.lru_cache(maxsize=4)
+def _prepared(source: DataSource, seed: int, splits: int, state: Hashable) -> Data:
+    del state
     return split(table_of(source), source, seed, splits)
+
+
+def forget() -> None:
+    """Forget what has been loaded, as a new process has not loaded it."""
+    _prepared.cache_clear()
+    _loaded.cache_clear()
 
 
 def samples(source: DataSource) -> int:
@@ -49,16 +68,25 @@ def load(source: DataSource) -> Table:
     SweepError
         They are not there, or cannot be used.
     """
-    return understanding.load(source) if source.file else load_named(source.name, dict(source.arguments))
+    if not source.file:
+        return load_named(source.name, dict(source.arguments))
+    frame = identity.from_memory(source.file)
+    if frame is None:
+        return understanding.load(source)
+    try:
+        return understanding.understood(frame, source)
+    except DataError as error:
+        raise DataError(f"{GIVEN}: {error}") from error
 
 
 def table_of(source: DataSource) -> Table:
     """The same; kept, since many splits are made of it."""
-    return _loaded(source.unsplit)
+    return _loaded(source.unsplit, identity.state(source.file))
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(source: DataSource) -> Table:
+def _loaded(source: DataSource, state: Hashable) -> Table:
+    del state
     return load(source)
 
 
