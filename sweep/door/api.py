@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sweep.door.python.keys import Keys
 from sweep.door.python.wanted import Wanted, kept, prepared
-
 from sweep.door.result import Result, configuration_of, load
 from sweep.door.run_folder import RunFolder
 from sweep.door.studies import Study, find_all, folder_of, folders_of, resolve, resolve_all
@@ -222,3 +221,9 @@ def train(
             raise UsageError(f"train: {unknown('setting', name, known)}")
     ready = prepared(data, target, task, seed)
     return curves_of(train_population(configurations, ready, Settings(**settings), seed))
+
+
+__all__ = [
+    "Result", "SweepError", "configuration_of", "find_all", "folder_of", "folders_of", "load", "resolve", "resolve_all",
+    "run", "train",
+]  # fmt: skip

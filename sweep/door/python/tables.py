@@ -64,7 +64,7 @@ def given(data: Any, target: str | Sequence[str] | None = None) -> Given:
     if isinstance(data, Mapping) and {"data", "target"} <= set(data):
         data, names = _of_bunch(data, names)
     if isinstance(data, tuple | list) and len(data) == 2 and _is_pair(*data):
-        frame, names = _pair(*data, names)
+        frame, names = _pair(data[0], data[1], names)
     else:
         frame = _frame(data)
     _check_names(frame)

@@ -25,7 +25,6 @@ from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
 from sweep.learning.data.tables import understanding
 
-
 GIVEN = "the table given"  # what a table that a program holds is called
 
 
