@@ -54,6 +54,7 @@ class Keys(TypedDict, total=False):
     group: str
     time: str
     split: str
+    group_rare: bool
     weight: str
     rows: int
     scale: bool
@@ -66,6 +67,7 @@ class Keys(TypedDict, total=False):
     epochs: int
     batch_size: int
     dtype: Literal["float32", "float64"]
+    class_weight: Literal["balanced"] | Mapping[Any, float]
     convention: str
     learning_rate: Entry
     optimizers: list[str]

@@ -8,21 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sweep.door import tables
+from sweep.door.python import frames
 from sweep.door.python import keys as keywords
-from sweep.door.python import tables
+from sweep.door.python.frames import Given
 from sweep.door.python.keys import Content
-from sweep.door.python.tables import Given
 from sweep.door.run_folder import RunFolder
-from sweep.door.studies import Study
+from sweep.door.studies import Study, resolve
 from sweep.errors import DataError, SweepError, UsageError
 from sweep.learning.data import identity
 from sweep.learning.data.datasets import DATASETS
 from sweep.learning.data.parts import Data
 from sweep.learning.data.source import DataSource
-from sweep.learning.data.splits import GIVEN, prepare
+from sweep.learning.data.splits import GIVEN, prepare, split
 from sweep.learning.data.table import Task
+from sweep.learning.data.tables import reading, understanding
 from sweep.search.study_file import catalogue, variants
 from sweep.search.study_file import spec as specs
+from sweep.search.study_file.catalogue import Found
 from sweep.search.study_file.spec import Spec
 
 NAME = "table"  # of a study that is made of a table alone
@@ -33,7 +36,7 @@ _OF_A_FILE = ("name", "arguments", "file", "separator", "encoding", "header", "s
 class Wanted:
     """What a caller says of the study: keys by their names, a table or where it is, and what is predicted of it."""
 
-    study: Study | None
+    study: Study | Found | None
     data: Any = None
     target: Any = None
     keys: Mapping[str, Any] | None = None
@@ -42,10 +45,14 @@ class Wanted:
     def found(self, others: tuple[str, ...]) -> tuple[Study, Given | None]:
         """The study, with the table in place of its data; as it was named, if nothing is said over it."""
         data, study = self.data, self.study
+        if isinstance(study, Found):
+            study = resolve(study)
         if data is None and isinstance(study, Mapping) and _is_table(study.get("data", {})):
             study = dict(study)
             data = study.pop("data")
         over = keywords.sections(self.keys or {}, others)
+        if data is None and isinstance(study, str | Path) and reading.is_table(Path(study)):
+            return self._of_table(str(study), over), None
         if data is None and self.target is None and not over:
             return keywords.plain(study) if isinstance(study, Mapping) else study or "quickstart", None
         if over or data is not None:
@@ -56,15 +63,29 @@ class Wanted:
             specs.complete(content, path)  # says that it must be one of them
         if self.target is not None:
             over.setdefault("data", {})["target"] = _names(self.target)
-        table = None
-        if isinstance(data, str | Path):
-            _say_data(over, str(data))
-        elif _is_section(data):
+        if _is_section(data):
             over["data"] = keywords.plain(data) | over.get("data", {})
-        elif data is not None:
-            table = tables.given(data, over.get("data", {}).get("target") or _own_target(content))
+        elif isinstance(data, str | Path):
+            _say_data(over, str(data))
+        if "file" in over.get("data", {}):  # relative to where the program runs, not to the study file
+            over["data"]["file"] = str(Path(over["data"]["file"]).absolute())
+        table = None
+        if data is not None and _is_table(data):
+            table = frames.given(data, over.get("data", {}).get("target") or _own_target(content))
             content = _instead(content, over, table)
         return specs.complete(variants.content_of(content, over), path), table
+
+    def _of_table(self, table: str, over: Content) -> Spec:
+        """The study that the command line runs of a table, too."""
+        said = over.pop("data", {})
+        target = self.target if self.target is not None else ()
+        targets = [str(target)] if isinstance(target, str | int) else [str(name) for name in target]
+        spec = tables.study(table, targets)
+        content = spec.model_dump(exclude_none=True)
+        study = {key: value for key, value in (self.wishes or {}).items() if value is not None}
+        content["data"] |= said
+        over["study"] = study | over.get("study", {})
+        return specs.complete(variants.merged(content, over), Path(spec.study.name))
 
 
 def _names(target: Any) -> Any:
@@ -95,7 +116,7 @@ def _content(study: Study | None, data: Any, over: Content) -> tuple[Content, Pa
 
 
 def _say_data(over: Content, data: str) -> None:
-    """Data by a name or by a file, which is relative to where the program runs."""
+    """Data by a name or by a file."""
     by_name = data in DATASETS or "." not in Path(data).name
     over.setdefault("data", {})["name" if by_name else "file"] = data
 
@@ -182,9 +203,13 @@ def prepared(data: Any, target: Any, task: Task | None, seed: int) -> Data:
         )
         spec = specs.complete({"data": said}, Path("train"))
         return prepare(spec.source(), seed)
-    table = tables.given(data, target)
+    table = frames.given(data, target)
     if not table.targets:
         raise UsageError(f'{GIVEN}: needs target, the name of the column to predict: target="..."')
-    source = DataSource(file=GIVEN, target=table.targets[0] if len(table.targets) == 1 else table.targets, task=task)
-    with identity.held(source.file, table.content):
-        return prepare(source, seed)
+    wanted = table.targets[0] if len(table.targets) == 1 else table.targets
+    source = DataSource(name=GIVEN, target=wanted, task=task)
+    try:
+        found = understanding.understood(identity.table_of(table.content), source)
+    except DataError as error:
+        raise DataError(f"{GIVEN}: {error}") from error
+    return split(found, source, seed)
