@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.errors import DataError, UsageError, shortened
 from sweep.learning.data.identity import identity, table_of
-from sweep.learning.data.splits import GIVEN
+from sweep.learning.data.splits import TABLE_GIVEN
 from sweep.learning.data.tables import reading
 from sweep.learning.data.tables.columns import MISSING, texts
 
@@ -105,10 +105,10 @@ def _pair(features: Any, target: Any, names: tuple[str, ...]) -> tuple[pd.DataFr
         raise UsageError(f"target = {list(names)}: y has {y.shape[1]} columns: must be as many names")
     y.columns = list(names) if names else [str(name) for name in y.columns]
     if len(x) != len(y):
-        raise DataError(f"{GIVEN}: X has {len(x)} rows and y has {len(y)}: must be as many")
+        raise DataError(f"{TABLE_GIVEN}: X has {len(x)} rows and y has {len(y)}: must be as many")
     both = sorted({*map(str, x.columns)} & {*y.columns})
     if both:
-        raise DataError(f"{GIVEN}: X has a column {shortened(both[0])!r} as y has: drop it, or name y by target")
+        raise DataError(f"{TABLE_GIVEN}: X has a column {shortened(both[0])!r} as y has: drop it, or name y by target")
     found = pd.concat([x.reset_index(drop=True), y.reset_index(drop=True)], axis=1)
     return found, tuple(map(str, y.columns))
 
@@ -124,7 +124,7 @@ def _frame(data: Any) -> pd.DataFrame:
     if _has_columns(data) and hasattr(data, "__arrow_c_stream__"):
         frame = reading.from_memory(data)
     elif hasattr(data, "toarray"):
-        raise DataError(f"{GIVEN} is sparse: must be dense: use .toarray()")
+        raise DataError(f"{TABLE_GIVEN} is sparse: must be dense: use .toarray()")
     elif isinstance(data, str | bytes | Mapping) or not hasattr(data, "__len__"):
         raise DataError(f"data of type {type(data).__name__}: must be {_KINDS}")
     else:
@@ -133,7 +133,7 @@ def _frame(data: Any) -> pd.DataFrame:
             frame.columns = [f"x{place}" for place in range(frame.shape[1])]
     named = [name for name in frame.index.names if name is not None]
     if twice := [name for name in named if name in frame.columns]:
-        raise DataError(f"{GIVEN}: {shortened(str(twice[0]))!r} is a column and the index: rename one")
+        raise DataError(f"{TABLE_GIVEN}: {shortened(str(twice[0]))!r} is a column and the index: rename one")
     return frame.reset_index(level=named) if named else frame
 
 
@@ -147,7 +147,7 @@ def _of_array(data: Any) -> pd.DataFrame:
     try:
         return pd.DataFrame(data).infer_objects()
     except (ValueError, TypeError) as error:
-        raise DataError(f"{GIVEN}: {reading.one_line(error)}: must be rows and columns") from error
+        raise DataError(f"{TABLE_GIVEN}: {reading.one_line(error)}: must be rows and columns") from error
 
 
 def _target(data: Any) -> pd.DataFrame:
@@ -175,7 +175,7 @@ def _check_names(frame: pd.DataFrame) -> None:
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{GIVEN}: column {shortened(twice)!r} is there twice: rename one")
+        raise DataError(f"{TABLE_GIVEN}: column {shortened(twice)!r} is there twice: rename one")
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -19,8 +19,8 @@ from sweep.errors import DataError, SweepError, UsageError
 from sweep.learning.data import identity
 from sweep.learning.data.datasets import DATASETS
 from sweep.learning.data.parts import Data
-from sweep.learning.data.source import DataSource
-from sweep.learning.data.splits import GIVEN, prepare, split
+from sweep.learning.data.source import GIVEN, DataSource
+from sweep.learning.data.splits import TABLE_GIVEN, prepare, split
 from sweep.learning.data.table import Task
 from sweep.learning.data.tables import reading, understanding
 from sweep.search.study_file import catalogue, variants
@@ -129,7 +129,7 @@ def _own_target(content: Content) -> Any:
 def _instead(content: Content, over: Content, table: Given) -> Content:
     """The content without where its data come from: they are in the file that will keep the table."""
     if not table.targets:
-        raise UsageError(f'{GIVEN}: needs target, the name of the column to predict: target="..."')
+        raise UsageError(f'{TABLE_GIVEN}: needs target, the name of the column to predict: target="..."')
     own = content.get("data")
     kept = {key: value for key, value in own.items() if key not in _OF_A_FILE} if isinstance(own, Mapping) else {}
     over["data"] = over.get("data", {}) | {"file": RunFolder.TABLE, "target": table.target}
@@ -178,7 +178,7 @@ def _told_as_given(file: Path, *, given: bool) -> Iterator[None]:
 
 def _retold(error: SweepError, file: Path) -> DataError:
     def told(text: str) -> str:
-        return text.replace(f"{file}: ", f"{GIVEN}: ").replace(f"{file.name}: ", f"{GIVEN}: ")
+        return text.replace(f"{file}: ", f"{TABLE_GIVEN}: ").replace(f"{file.name}: ", f"{TABLE_GIVEN}: ")
 
     return DataError(*(replace(each, rule=told(each.rule), where=told(each.where)) for each in error.problems))
 
@@ -205,11 +205,11 @@ def prepared(data: Any, target: Any, task: Task | None, seed: int) -> Data:
         return prepare(spec.source(), seed)
     table = frames.given(data, target)
     if not table.targets:
-        raise UsageError(f'{GIVEN}: needs target, the name of the column to predict: target="..."')
+        raise UsageError(f'{TABLE_GIVEN}: needs target, the name of the column to predict: target="..."')
     wanted = table.targets[0] if len(table.targets) == 1 else table.targets
     source = DataSource(name=GIVEN, target=wanted, task=task)
     try:
         found = understanding.understood(identity.table_of(table.content), source)
     except DataError as error:
-        raise DataError(f"{GIVEN}: {error}") from error
+        raise DataError(f"{TABLE_GIVEN}: {error}") from error
     return split(found, source, seed)

@@ -25,7 +25,7 @@ from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
 from sweep.learning.data.tables import understanding
 
-GIVEN = "the table given"  # what a table that a program holds is called
+TABLE_GIVEN = "the table given"  # what a table that a program holds is called
 
 
 def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
@@ -75,7 +75,7 @@ def load(source: DataSource) -> Table:
     try:
         return understanding.understood(frame, source)
     except DataError as error:
-        raise DataError(f"{GIVEN}: {error}") from error
+        raise DataError(f"{TABLE_GIVEN}: {error}") from error
 
 
 def table_of(source: DataSource) -> Table:
