@@ -82,7 +82,7 @@ def test_pairs_are_ranges_in_a_mapping_too() -> None:
 def test_a_misspelt_argument_is_one_line_with_the_nearest() -> None:
     for name, near in (("lerning_rate", "learning_rate"), ("epoch", "epochs"), ("worker", "workers")):
         with pytest.raises(UsageError, match=f"run: unknown argument '{name}'; did you mean '{near}'") as caught:
-            sweep.run(**{name: 1}, **SMALL)
+            sweep.run(**{**SMALL, name: 1})
         assert len(str(caught.value).splitlines()) == 1
 
 

@@ -150,9 +150,8 @@ def test_a_table_takes_the_place_of_a_studys_data_and_its_other_keys_stay(tmp_pa
         "verdict": {"seeds": 0},
     }
     (tmp_path / "mine.toml").write_text(tomli_w.dumps(content))
-    for number, study in enumerate(
-        (content, tmp_path / "mine.toml", sweep.run(content, data=FRAME, runs=tmp_path).spec)
-    ):
+    studies: list[Any] = [content, tmp_path / "mine.toml", sweep.run(content, data=FRAME, runs=tmp_path / "spec").spec]
+    for number, study in enumerate(studies):
         result = sweep.run(study, data=FRAME, runs=tmp_path / str(number), backend="serial")
         assert (result.spec.data.ignore, result.spec.data.validation) == (["b"], 0.3)
         assert result.spec.data.separator == ""
