@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 REVEALED = {
     'sweep.load("runs/quickstart")': "sweep.door.result.Result",
     'sweep.run("quickstart", trials=3, workers=1)': "sweep.door.result.Result",
+    'sweep.run(data=[[1.0]], target="y", trials=3, learning_rate=(1e-4, 1.0), hidden=[8])': "sweep.door.result.Result",
     "result.spec.study.trials": "int",
     "result.verdict": "sweep.results.statistics.verdicts.Verdict | None",
     "result.recommendation": "sweep.results.recommendation.Recommendation | None",
@@ -47,6 +48,8 @@ REVEALED = {
 # What a user gets wrong, and the kind of mypy's complaint.
 WRONG = {
     'sweep.run(trials="three")': "arg-type",
+    'sweep.run(epochs="three")': "arg-type",
+    "sweep.run(epoch=3)": "call-arg",
     "sweep.load()": "call-arg",
     "sweep.lod": "attr-defined",
     "result.trails": "attr-defined",

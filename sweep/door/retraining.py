@@ -9,12 +9,33 @@ import numpy as np
 import pandas as pd
 
 from sweep.door.result import Result, configuration_of
-from sweep.errors import CheckFailed, UsageError
+from sweep.errors import CheckFailed, DataError, UsageError
 from sweep.learning.configuration import Configuration
 from sweep.learning.data.splits import prepare, split_off_test
 from sweep.learning.training.loop import train
+from sweep.results import provenance
 from sweep.results.tables.files import replacing
 from sweep.results.tables.tables import curves_of
+
+
+def check_data(result: Result) -> None:
+    """Raise `DataError` if the data are not those of the run any more.
+
+    A file is known by its bytes; a data set that has a name, and the file of an older run, by the prepared values.
+    """
+    spec, recipe = result.spec, result.answer.recipe
+    if changed := provenance.changed(recipe, spec.data.file):
+        raise DataError(f"{changed.evidence}: {changed.advice}")
+    known = recipe.get("data", {})
+    if not known.get("fingerprint") or known.get("file"):
+        return
+    now = prepare(spec.source(), spec.study.seed, spec.splits).fingerprint
+    if now != known["fingerprint"]:
+        raise DataError(
+            f"{result.folder}: the data have changed since this run: {spec.source().label} had the fingerprint "
+            f"{known['fingerprint']}, now {now}: bring back the old data (of a data set with a name: the version of "
+            "scikit-learn in recipe.json), or run the study again with --fresh"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +61,23 @@ class Rerun:
 
 
 def rerun(result: Result, number: int) -> Rerun:
-    """Train one finished trial again, alone, and compare its curves with the recorded ones."""
+    """Train one finished trial again, alone, and compare its curves with the recorded ones.
+
+    Of a trial that was pruned these end at its rung.
+
+    Raises
+    ------
+    DataError
+        The data are not those of the run any more.
+    """
     configuration = _configuration(result, number)
+    check_data(result)
     spec = result.spec
     data = prepare(spec.source(), spec.study.seed, spec.splits)
     now = curves_of(train([configuration], data, spec.settings(), spec.study.seed))
     before = result.curves[result.curves["number"] == number].reset_index(drop=True)
+    if (result.trials.loc[result.trials["number"] == number, "state"] == "pruned").all():
+        now = now[now["epoch"] <= before["epoch"].max()].reset_index(drop=True)
     same_length = len(now) == len(before)
     equal = same_length and all(np.array_equal(now[c], before[c], equal_nan=True) for c in spec.settings().curves)
     largest = _largest_difference(now, before) if same_length else None
@@ -90,6 +122,7 @@ def fit(result: Result, output: Path, number: int | None = None) -> Saved:
     from sweep.learning.estimators import NetworkClassifier, NetworkRegressor
 
     chosen = result.configuration if number is None else _configuration(result, number)
+    check_data(result)
     trial = result.chosen.get("number") if number is None else number
     spec, settings = result.spec, result.spec.settings()
     table = split_off_test(spec.source(), spec.study.seed)

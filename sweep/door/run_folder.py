@@ -2,6 +2,7 @@
 
 ========================  ================================================================
 ``study.toml``            the study, resolved and complete
+``data.parquet``          the table, if a program has given one
 ``journal.log``           the Optuna journal, unless the study has another storage
 ``trials.parquet``        one row a trial
 ``curves.parquet``        one row a trial, replicate and epoch
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tomli_w
 from filelock import FileLock, Timeout
@@ -37,7 +38,14 @@ FREE = ("study.trials", "study.question", "race", "verdict")  # what a study may
 class RunFolder:
     """One run folder; it need not exist yet."""
 
+    TABLE: ClassVar = "data.parquet"
+
     path: Path
+
+    @property
+    def table(self) -> Path:
+        """Where the table is kept that a program has given."""
+        return self.path.absolute() / self.TABLE
 
     @property
     def study_file(self) -> Path:
@@ -90,12 +98,22 @@ class RunFolder:
         return spec
 
     def write(self, spec: Spec) -> None:
-        """Write the resolved study into the folder."""
+        """Write the resolved study into the folder; a table that is kept there is named as beside it."""
+        content = spec.resolved()
+        if content["data"].get("file") == str(self.table):
+            content["data"]["file"] = self.TABLE
+        self._write(self.study_file, tomli_w.dumps(content).encode())
+
+    def keep(self, table: bytes) -> None:
+        """Write the table that a program has given."""
+        self._write(self.table, table)
+
+    def _write(self, file: Path, content: bytes) -> None:
         try:
-            with replacing(self.study_file) as beside:
-                beside.write_text(tomli_w.dumps(spec.resolved()), encoding="utf-8")
+            with replacing(file) as beside:
+                beside.write_bytes(content)
         except OSError as error:
-            raise _unwritable(self.study_file, error) from error
+            raise _unwritable(file, error) from error
 
     def set_aside(self) -> Path | None:
         """Rename the folder, if there is one, to the first free ``STUDY.1``, ``STUDY.2``, ..."""

@@ -6,16 +6,18 @@ with the trainer of a sweep, as a population of one.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
-from sweep.errors import Problem, UsageError
+from sweep.errors import CheckFailed, DataError, Problem, UsageError, shortened
 from sweep.learning.configuration import Configuration
 from sweep.learning.data import weighing
 from sweep.learning.data.source import GIVEN, DataSource
@@ -93,12 +95,35 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
     def _fit(self, features: Any, target: Any, sample_weight: Any) -> None:
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation = {self.validation}: must obey 0 <= validation < 1")
+        self._check()
+        if hasattr(features, "columns"):
+            features = from_memory(features)
         table = self._table(features, target)
         if sample_weight is not None:
             check_consistent_length(features, sample_weight)
             table = replace(table, weights=column_or_1d(sample_weight, dtype=np.float64))
         self.fit_table(table)
         self.n_features_in_ = np.shape(features)[1]
+        if self.diverged_:
+            epochs = len(self.loss_curve_) - 1
+            warnings.warn(
+                f"{type(self).__name__}: the training diverged, before {epochs} epochs were through: lower the "
+                "learning rate of the configuration",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _check(self) -> None:
+        """Raise `UsageError` for parameters that are not of their kind."""
+        if not isinstance(self.configuration, Configuration | None):
+            kind = type(self.configuration).__name__
+            raise UsageError(
+                f"configuration of type {kind}: must be a Configuration, such as Configuration(0.01, Adam())"
+            )
+        if not isinstance(self.hidden, tuple | list | np.ndarray):
+            raise UsageError(f"hidden = {self.hidden!r}: must be a tuple of whole numbers, such as (32,)")
+        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise UsageError(f"seed = {self.seed!r}: must be a whole number, at least 0")
 
     def fit_table(self, table: Table) -> Self:
         """Train on a table that has been understood: its columns are read alike in new rows."""
@@ -116,6 +141,11 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
         self.diverged_ = bool(training.diverged_at[0] > 0)
         self.loss_curve_, self.validation_loss_curve_ = training.train_loss[0, 0], training.validation_loss[0, 0]
         self._flat, self.n_features_in_ = table.target.ndim == 1, len(table.columns) or np.shape(table.features)[1]
+        self._columns = tuple(column.name for column in table.columns)
+        if self._columns:
+            self.feature_names_in_ = np.array(self._columns, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         return self
 
     def _source(self) -> DataSource:
@@ -136,17 +166,53 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not type
             wanted = check_array(target, ensure_2d=False, dtype=np.float64)
         if not hasattr(features, "columns"):
             return Table(check_array(features, dtype=np.float64), wanted, self._task)
-        return features_only(from_memory(features), wanted, self._task)
+        return features_only(features, wanted, self._task)
 
     def _outputs(self, features: Any) -> Array:
         """The network's linear outputs, shape ``(samples, outputs)``."""
         check_is_fitted(self, "parameters_")
-        if not hasattr(features, "columns"):
-            features = check_array(features, dtype=np.float64)
-        inputs = np.asarray(self.encoder_.transform(features), dtype=np.float64)
+        inputs = np.asarray(self.encoder_.transform(self._rows(features)), dtype=np.float64)
         inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1).astype(self.architecture_.dtype)
         network = StackedNetwork(self.architecture_, self.parameters_[None])
-        return np.asarray(network.outputs(inputs[None])[:, 0].T)
+        with np.errstate(all="ignore"):
+            outputs = np.asarray(network.outputs(inputs[None])[:, 0].T)
+        if self.diverged_ and not np.isfinite(outputs).all():
+            raise CheckFailed(
+                f"{type(self).__name__}: predicts no numbers, for its training diverged: fit it again with a lower "
+                "learning rate"
+            )
+        return outputs
+
+    def _rows(self, features: Any) -> Any:
+        """New rows as what was fitted: a table, in which the columns may stand in any order, or an array.
+
+        Raises
+        ------
+        DataError
+            An array has other columns than the table that was fitted, or a table has one of them twice.
+        """
+        name = type(self).__name__
+        if not self._columns:
+            if hasattr(features, "columns"):
+                warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=4)
+                features = from_memory(features)
+            return check_array(features, dtype=np.float64)
+        if not hasattr(features, "columns"):
+            features = np.asarray(features)
+            if features.ndim != 2 or features.shape[1] != len(self._columns):
+                raise DataError(
+                    f"X is an array of the shape {features.shape}, and {name} was fitted on a table: must be a "
+                    f"DataFrame with the columns {shortened(', '.join(self._columns))}"
+                )
+            warnings.warn(
+                f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=4
+            )
+        frame = from_memory(features, self._columns)
+        names = [str(each).strip() for each in frame.columns]
+        for column in self._columns:
+            if names.count(column) > 1:
+                raise DataError(f"column {shortened(column)!r} is there twice: rename one")
+        return frame
 
 
 class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]

@@ -18,6 +18,7 @@ import pandas as pd
 from sweep.errors import UsageError
 from sweep.learning.hyper import Array
 from sweep.learning.network.metrics import ERROR, TEST, VALIDATION, metric_of
+from sweep.results import provenance
 from sweep.results.racing import Racing, resolution
 from sweep.results.recommendation import Recommendation
 from sweep.results.statistics import summaries, tuning_curves
@@ -370,7 +371,8 @@ class Answer:
         if self.verdict:
             found += [*summaries.judged_in_part(self.verdict, self.spec.verdict.seeds)]
             found += [*summaries.not_told_apart(self.verdict)]
-        return found
+        changed = provenance.changed(self.recipe, self.spec.data.file)
+        return [changed.finding, *found] if changed else found
 
     @cached_property
     def recipe(self) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, load_linnerud
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import r2_score
 
 from sweep.errors import DataError, UsageError
@@ -106,7 +106,8 @@ def test_it_predicts_what_the_reference_network_predicts() -> None:
 
 def test_it_says_whether_its_training_diverged() -> None:
     assert not NetworkRegressor(epochs=2).fit(*DIABETES).diverged_
-    fitted = NetworkRegressor(Configuration(1e10, Adam()), epochs=4).fit(*DIABETES)
+    with pytest.warns(ConvergenceWarning, match="the training diverged, .* lower the learning rate"):
+        fitted = NetworkRegressor(Configuration(1e10, Adam()), epochs=4).fit(*DIABETES)
     assert fitted.diverged_
     assert np.isnan(fitted.loss_curve_[-1])
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import sweep
 from sweep.bench.machine import describe
 from sweep.errors import unwritable
+from sweep.learning.data.identity import identity
 from sweep.learning.data.parts import Facts
 from sweep.learning.data.splits import table_of
 from sweep.learning.data.tables import told
@@ -35,6 +37,7 @@ def write(folder: Path, spec: Spec, data: Facts) -> None:
         "fresh_seeds": [fresh_seed(spec, replicate) for replicate in range(spec.verdict.seeds)],
         "data": {
             "fingerprint": data.fingerprint,
+            **_file(spec),
             "task": data.task,
             "samples": list(data.samples),
             "understood": told.of(table_of(spec.source()), spec.source().label).data(),
@@ -45,3 +48,8 @@ def write(folder: Path, spec: Spec, data: Facts) -> None:
             beside.write_text(json.dumps(found, indent=1), encoding="utf-8")
     except OSError as error:
         raise unwritable(folder / RECIPE, error) from error
+
+
+def _file(spec: Spec) -> dict[str, Any]:
+    """What identifies the file of the data."""
+    return {"file": identity(Path(spec.data.file))} if spec.data.file else {}

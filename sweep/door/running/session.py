@@ -11,6 +11,7 @@ from sweep.door.run_folder import RunFolder
 from sweep.door.running import recipe
 from sweep.door.running.finishing import Story, judge
 from sweep.errors import UsageError
+from sweep.learning.data import identity
 from sweep.learning.data.parts import Facts
 from sweep.results.answer import Answer
 from sweep.results.statistics import summaries
@@ -25,13 +26,17 @@ from sweep.search.study_file.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How a run is to go, apart from what the study says; fields as in `sweep.run`."""
+    """How a run is to go, apart from what the study says; fields as in `sweep.run`.
+
+    `table` is the content of the Parquet file that is to be kept in the folder, if there is one to be written.
+    """
 
     fresh: bool
     timeout: float | None
     notify: Callable[[Progress], None]
     stopping: Callable[[], bool]
     warn: Callable[[str], None]
+    table: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,9 @@ class Session:
         with self.folder.locked():
             storage = elsewhere or open_for_writing(self.folder.address(self.spec))
             study = study or self._study(storage)
+            if self.wishes.table is not None:
+                self.folder.keep(self.wishes.table)
+                identity.release(self.spec.data.file)
             self.folder.write(self.spec)
             recipe.write(self.folder.path, self.spec, self.data)
             self._proceed(study, storage)

@@ -11,11 +11,13 @@ stand one after the other in the same arrays, and are trained as rows of one pop
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 
-from sweep.learning.data import memory
+from sweep.errors import DataError
+from sweep.learning.data import identity, memory
 from sweep.learning.data.datasets import load_named
 from sweep.learning.data.dividing import Indices, indices
 from sweep.learning.data.keeping import Keeping
@@ -25,20 +27,28 @@ from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table
 from sweep.learning.data.tables import understanding
 
+TABLE_GIVEN = "the table given"  # what a table that a program holds is called
 
-@Keeping
+
 def prepare(source: DataSource, seed: int, splits: int = 1) -> Data:
     """Load, split (into several splits, if so asked) and scale; kept, so that a worker does it once (`Keeping`).
+
+    A file that has changed since is read again.
 
     Raises
     ------
     DataError
         The data cannot be loaded or are too few to be split.
     """
+    return _prepared(source, seed, splits, identity.state(source.file))
+
+
+@Keeping
+def _prepared(source: DataSource, seed: int, splits: int, state: Hashable) -> Data:
+    del state
     return split(table_of(source), source, seed, splits)
 
 
-@functools.lru_cache(maxsize=64)
 def facts(source: DataSource, seed: int, splits: int = 1) -> Facts:
     """What is known of prepared data; kept longer than these, which may be large.
 
@@ -47,7 +57,23 @@ def facts(source: DataSource, seed: int, splits: int = 1) -> Facts:
     DataError
         As `prepare`.
     """
-    return prepare(source, seed, splits).facts
+    return _facts(source, seed, splits, identity.state(source.file))
+
+
+@functools.lru_cache(maxsize=64)
+def _facts(source: DataSource, seed: int, splits: int, state: Hashable) -> Facts:
+    return _prepared(source, seed, splits, state).facts
+
+
+def let_go() -> None:
+    """Keep no prepared data any more: whoever needs them has them in a file."""
+    _prepared.cache_clear()
+
+
+def forget() -> None:
+    """Forget all that has been loaded, as a new process has not loaded it."""
+    for kept in (_prepared, _facts, _loaded):
+        kept.cache_clear()
 
 
 def samples(source: DataSource) -> int:
@@ -64,17 +90,26 @@ def load(source: DataSource) -> Table:
     SweepError
         They are not there, or cannot be used.
     """
-    return understanding.load(source) if source.file else load_named(source.name, dict(source.arguments))
+    if not source.file:
+        return load_named(source.name, dict(source.arguments))
+    frame = identity.from_memory(source.file)
+    if frame is None:
+        return understanding.load(source)
+    try:
+        return understanding.understood(frame, source)
+    except DataError as error:
+        raise DataError(f"{TABLE_GIVEN}: {error}") from error
 
 
 def table_of(source: DataSource) -> Table:
     """The same; kept, since many splits are made of it."""
-    return _loaded(source.unsplit)
+    return _loaded(source.unsplit, identity.state(source.file))
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(source: DataSource) -> Table:
-    if source.file:
+def _loaded(source: DataSource, state: Hashable) -> Table:
+    del state
+    if source.file and not identity.is_held(source.file):
         memory.check_file(Path(source.file), (*source.ignore, *source.targets))
     return load(source)
 

@@ -10,7 +10,7 @@ from collections import Counter
 
 from sweep.learning.data import keeping
 from sweep.learning.data.source import DataSource
-from sweep.learning.data.splits import prepare
+from sweep.learning.data.splits import let_go, prepare
 from sweep.learning.training.laid_out import LaidOut
 
 Key = tuple[DataSource, int, int, str]  # what decides the data of a job: source, seed, splits, precision
@@ -51,7 +51,7 @@ class Files:
                 os.remove(file)
             return
         if data.bytes > keeping.LARGE:  # here nobody trains on them
-            prepare.cache_clear()
+            let_go()
 
     def _made(self) -> str:
         """The folder, made when it is first needed; it is removed when this process is killed, too."""

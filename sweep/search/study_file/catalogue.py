@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sweep.errors import UsageError, unknown
 from sweep.search.study_file import spec as specs
 from sweep.search.study_file.spec import Spec
+from sweep.search.study_file.variants import KEY
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -86,6 +88,21 @@ def one(study: str) -> Spec:
     if found.in_variants:
         raise UsageError(f"{study}: has variants, each a study by itself: name one of {', '.join(found.studies)}")
     return next(iter(found.studies.values()))
+
+
+def content(study: str) -> tuple[dict[str, Any], Path]:
+    """What the one study says that a user means, before it is completed, and where it stands.
+
+    Raises
+    ------
+    UsageError
+        As `one`.
+    """
+    file = _file(study)
+    if file is not None and KEY not in (found := specs.content(file)):
+        return found, file
+    spec = one(study)
+    return spec.model_dump(exclude_none=True), Path(spec.study.name)
 
 
 def _cut(study: str) -> tuple[str, str]:

@@ -186,15 +186,16 @@ def read(path: Path) -> Spec:
     UsageError
         One line for each thing that is wrong: file, key, value, rule. Or the file has variants: they are named.
     """
-    return complete(_content(path), path)
+    return complete(content(path), path)
 
 
 def read_variants(path: Path) -> dict[str, Spec]:
     """Read a study file: its studies by the names of its variants; one that has none is called nothing."""
-    return complete_variants(_content(path), path)
+    return complete_variants(content(path), path)
 
 
-def _content(path: Path) -> dict[str, Any]:
+def content(path: Path) -> dict[str, Any]:
+    """What stands in a study file, as it stands there."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
     except FileNotFoundError as error:

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from sweep.learning.data.splits import prepare
+from sweep.learning.data import splits
 from sweep.search.running import workers
 from sweep.search.study_file import catalogue
 from tests.door.commands import inputs
@@ -45,7 +45,7 @@ def everything_in(folder: Path) -> dict[str, bytes | None]:
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
     """A folder of one example's own, and nothing known of earlier ones."""
-    prepare.cache_clear()
+    splits.forget()
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
 

@@ -15,7 +15,7 @@ import pytest
 from sweep.door.api import load, resolve, run
 from sweep.door.manual import epilogue, steer
 from sweep.learning.configuration import Configuration
-from sweep.learning.data.splits import prepare
+from sweep.learning.data import splits
 from sweep.learning.optimizers.rules import OPTIMIZERS, RMSProp
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.search.study_file.catalogue import shipped
@@ -91,7 +91,7 @@ def test_a_run_can_be_shown_when_its_data_are_gone(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(TINY.replace('name = "iris"', 'file = "mine.csv"\ntarget = "y"'))
     assert sweep("run", "mine.toml", "-q", cwd=tmp_path).code == 0
     (tmp_path / "mine.csv").unlink()
-    prepare.cache_clear()  # as in a process of its own
+    splits.forget()  # as in a process of its own
     outcome = sweep("show", "mine", cwd=tmp_path)
     assert outcome.code == 0, outcome.err
     assert "Use " in outcome.out

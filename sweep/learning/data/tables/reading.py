@@ -9,7 +9,7 @@ import io
 import json
 import lzma
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,8 +221,10 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def from_memory(data: Any) -> pd.DataFrame:
+def from_memory(data: Any, names: Sequence[str] = ()) -> pd.DataFrame:
     """A table that a program holds, as a pandas DataFrame: pandas, polars, pyarrow, or whatever speaks Arrow.
+
+    An array is one if its columns are given `names`. A level of a pandas index that is so called is a column.
 
     Raises
     ------
@@ -232,11 +234,15 @@ def from_memory(data: Any) -> pd.DataFrame:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
-        return data
+        levels = [name for name in names if name in data.index.names and name not in data.columns]
+        return data.reset_index(level=levels) if levels else data
     if hasattr(data, "__arrow_c_stream__"):
         import pyarrow as pa
 
         return pa.table(data).to_pandas(ignore_metadata=True)
+    shape: tuple[int, ...] = getattr(data, "shape", ())
+    if names and len(shape) == 2 and shape[1] == len(names):
+        return pd.DataFrame(data, columns=list(names)).infer_objects()
     raise DataError(
         f"data of type {type(data).__name__}: must be a DataFrame (pandas, polars), an Arrow table or (X, y)"
     )
