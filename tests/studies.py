@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,11 @@ def run(study: Mapping[str, Any], runs: Path, *, told: bool = False, **arguments
     silent = contextlib.nullcontext() if told else mock.patch.object(Story, "end")
     with silent:
         return sweep.run(study, runs=runs, **{"backend": "serial", **arguments})
+
+
+def copied(result: Result, runs: Path) -> None:
+    """Put a copy of a run among other runs, to be gone on with."""
+    shutil.copytree(result.folder, runs / result.folder.name)
 
 
 def settled(trials: pd.DataFrame) -> pd.DataFrame:

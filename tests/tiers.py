@@ -9,7 +9,7 @@ import pytest
 
 
 def mostly_long(cases: Iterable[Any], short: Callable[..., bool]) -> list[Any]:
-    """The cases for `pytest.mark.parametrize`: marked long but for those of which `short` says that both tiers run them.
+    """The cases for `pytest.mark.parametrize`, marked long but for those that `short` says both tiers run.
 
     A case is a tuple of arguments, or one argument; at least one case of each kind should stay in the short tier.
     """

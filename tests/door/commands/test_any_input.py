@@ -26,6 +26,7 @@ from tests.door.commands import inputs
 from tests.terminal import TINY, Outcome, sweep
 
 SHORT = TINY.replace("trials = 16", "trials = 2").replace("epochs = 3", "epochs = 1")
+QUICK = SHORT + "\n[race]\nrounds = [1]\n\n[verdict]\nseeds = 2\n"  # where what is judged is not the point
 PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
 SHARES = {"studies": 2.5, "tables": 2.5, "lines": 2.5}  # examples, in terms of the profile's
 
@@ -93,7 +94,7 @@ def test_any_data_file_is_run_or_refused(table: tuple[str, bytes]) -> None:
     ending, content = table
     with folder() as place:
         (place / f"table.{ending}").write_bytes(content)
-        (place / "s.toml").write_text(SHORT.replace('name = "iris"', f'file = "table.{ending}"\ntarget = "y"'))
+        (place / "s.toml").write_text(QUICK.replace('name = "iris"', f'file = "table.{ending}"\ntarget = "y"'))
         outcome = answer(place, "run", "s.toml", "-q", "--backend", "serial", unused=(2, 5))
         if outcome.code == 0:
             assert_complete(place / "runs" / "s", 2)
@@ -142,7 +143,7 @@ def test_what_was_found_once_is_refused(name: str) -> None:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a study has been run."""
     place = tmp_path_factory.mktemp("done")
-    (place / "done.toml").write_text(SHORT)
+    (place / "done.toml").write_text(QUICK)
     assert sweep("run", "done.toml", "-q", "--backend", "serial", cwd=place).code == 0
     return place
 
@@ -162,8 +163,8 @@ def only_short_runs(place: Path) -> Iterator[None]:
 def test_any_command_line_is_obeyed_or_refused(done: Path, line: list[str]) -> None:
     with folder() as place:
         shutil.copytree(done, place, dirs_exist_ok=True)
-        (place / "tiny.toml").write_text(SHORT)
-        (place / "quickstart.toml").write_text(SHORT)
+        (place / "tiny.toml").write_text(QUICK)
+        (place / "quickstart.toml").write_text(QUICK)
         (place / "words.txt").write_text("one\ntwo\nthree")
         (place / "folder.toml").mkdir()
         (place / "folder").mkdir()
