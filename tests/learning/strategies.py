@@ -5,8 +5,10 @@ Everything follows from the tables and from what the fields declare, so a newcom
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, TypeVar
 
@@ -181,6 +183,34 @@ data_sets = st.builds(
     inputs=st.integers(1, 5),
     outputs=st.integers(1, 4),
     held_out=st.integers(1, 6),
+)
+
+
+def one_after_the_other(splits: Sequence[Data]) -> Data:
+    """Several data of the same shape as the splits of one."""
+
+    def part(which: str) -> Part:
+        parts = [getattr(data, which) for data in splits]
+        return Part(
+            np.concatenate([part.inputs for part in parts]),
+            np.concatenate([part.targets for part in parts]),
+            len(parts),
+        )
+
+    return dataclasses.replace(splits[0], train=part("train"), validation=part("validation"), test=part("test"))
+
+
+def rolled(data: Data, by: int) -> Data:
+    """Data of the same shape that are others: each part's inputs exchanged among its samples, and moved a little."""
+
+    def other(part: Part) -> Part:
+        return Part(np.roll(part.inputs, by, axis=0) + 0.1 * by, part.targets)
+
+    return dataclasses.replace(data, train=other(data.train), validation=other(data.validation), test=other(data.test))
+
+
+several = st.builds(
+    lambda data, count: one_after_the_other([rolled(data, k) for k in range(count)]), data_sets, st.integers(1, 5)
 )
 
 

@@ -1,4 +1,7 @@
-"""A trial of several splits is as many separate trainings, to the last bit; the splits never touch each other."""
+"""A trial of several splits is as many separate trainings, to the last bit; the splits never touch each other.
+
+That it trains the same alone, in company and with pauses is tested where that is tested of one split.
+"""
 
 from __future__ import annotations
 
@@ -26,28 +29,13 @@ from sweep.learning.training.loop import Script, Training, train
 from sweep.learning.training.settings import Settings
 from sweep.learning.training.tester import At
 from tests.learning.bits import needs_numba
-from tests.learning.strategies import configurations, data_sets, mixed, small_data, trainings
-from tests.learning.training.test_pausing import CURVES, assert_equal, in_stages
+from tests.learning.strategies import configurations, mixed, one_after_the_other, several, small_data, trainings
+from tests.learning.training.test_pausing import CURVES, assert_equal
 from tests.learning.training.test_tester import loss_and_error
-from tests.learning.training.test_the_sentence import assert_same_alone_and_in_any_order
 from tests.studies import laws
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 PARTS = ("train", "validation", "test")
-
-
-def one_after_the_other(splits: Sequence[Data]) -> Data:
-    """Several data of the same shape as the splits of one."""
-
-    def part(which: str) -> Part:
-        parts = [getattr(data, which) for data in splits]
-        return Part(
-            np.concatenate([part.inputs for part in parts]),
-            np.concatenate([part.targets for part in parts]),
-            len(parts),
-        )
-
-    return dataclasses.replace(splits[0], train=part("train"), validation=part("validation"), test=part("test"))
 
 
 def cut_out(data: Data, number: int) -> Data:
@@ -60,20 +48,6 @@ def cut_out(data: Data, number: int) -> Data:
         return Part(whole.inputs[own], whole.targets[own])
 
     return dataclasses.replace(data, train=part("train"), validation=part("validation"), test=part("test"))
-
-
-def rolled(data: Data, by: int) -> Data:
-    """Data of the same shape that are others: each part's inputs exchanged among its samples, and moved a little."""
-
-    def other(part: Part) -> Part:
-        return Part(np.roll(part.inputs, by, axis=0) + 0.1 * by, part.targets)
-
-    return dataclasses.replace(data, train=other(data.train), validation=other(data.validation), test=other(data.test))
-
-
-several = st.builds(
-    lambda data, count: one_after_the_other([rolled(data, k) for k in range(count)]), data_sets, st.integers(1, 5)
-)
 
 
 def of_wine(splits: int) -> Data:
@@ -145,38 +119,6 @@ def test_mixed_trials_on_real_splits_are_as_many_separate_trainings(name: str, d
     settings = Settings((8, 4), dtype=dtype, epochs=5, batch_size=16, replicates=2, splits=3)
     together = assert_as_many_separate_trainings(mixed(15), data, settings, seed=9)
     assert len(set(together.diverged_at.tolist())) > 2, "or this would compare less than it says"
-
-
-@laws
-@given(
-    population=st.lists(configurations, min_size=2, max_size=4).flatmap(
-        lambda drawn: st.tuples(st.just(drawn), st.permutations(range(len(drawn))))
-    ),
-    data=several,
-    settings=trainings,
-    seed=st.integers(0, 2**63),
-)
-def test_a_trial_of_several_splits_trains_the_same_alone_in_company_and_in_any_order(
-    population: tuple[list[Configuration], list[int]], data: Data, settings: Settings, seed: int
-) -> None:
-    settings = dataclasses.replace(settings, splits=data.splits)
-    assert_same_alone_and_in_any_order(*population, data, settings, seed)
-
-
-@laws
-@given(
-    population=st.lists(configurations, min_size=1, max_size=4),
-    data=several,
-    ends=st.sets(st.integers(1, 4), max_size=3).map(sorted),
-    groups=st.integers(1, 3),
-    replicates=st.integers(1, 2),
-    seed=st.integers(0, 2**63),
-)
-def test_pauses_change_nothing_of_several_splits(
-    population: list[Configuration], data: Data, ends: list[int], groups: int, replicates: int, seed: int
-) -> None:
-    settings = Settings((3,), epochs=5, batch_size=6, replicates=replicates, splits=data.splits)
-    assert_equal(in_stages(population, data, settings, seed, ends, groups), train(population, data, settings, seed))
 
 
 @needs_numba

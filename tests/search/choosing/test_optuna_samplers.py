@@ -141,7 +141,7 @@ def test_a_trial_that_was_half_asked_is_asked_to_its_end(tmp_path: Path, monkeyp
 
 def test_a_stopped_and_resumed_study_is_as_if_undisturbed(tmp_path: Path) -> None:
     done: list[int] = [0]
-    stop = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 12}
+    stop: dict[str, Any] = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 12}
     assert (run(study(TPE), tmp_path, **stop).trials["state"] == "running").any()
     assert_as_undisturbed(run(study(TPE), tmp_path), TPE)
 
@@ -149,7 +149,7 @@ def test_a_stopped_and_resumed_study_is_as_if_undisturbed(tmp_path: Path) -> Non
 def test_a_pruned_study_goes_with_one(tmp_path: Path) -> None:
     pruned = f"{TPE}/halving"
     done: list[int] = [0]
-    stop = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 9}
+    stop: dict[str, Any] = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 9}
     run(study(pruned), tmp_path, **stop)
     assert_as_undisturbed(run(study(pruned), tmp_path), pruned)
 
