@@ -18,8 +18,8 @@ normal differences and 87 to 91 % for skewed ones, instead of 95 %.
 
 from __future__ import annotations
 
-import itertools
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
