@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 
 import sweep
 from sweep.door.result import Result
+from sweep.door.running.finishing import Story
 from sweep.learning.hyper import FLAG, Choices, Domain, Fixed, Range, Search, hyperparameters
 from sweep.learning.optimizers.rules import OPTIMIZERS
 from sweep.learning.schedules.formulas import SCHEDULES
@@ -52,9 +56,16 @@ def everything() -> Spec:
     return tiny(search={"optimizers": list(OPTIMIZERS), "schedules": list(SCHEDULES)}, network={"epochs": 40})
 
 
-def run(study: Mapping[str, Any], runs: Path, **arguments: Any) -> Result:
-    """Run it in this process."""
-    return sweep.run(study, runs=runs, **{"backend": "serial", **arguments})
+def run(study: Mapping[str, Any], runs: Path, *, told: bool = False, **arguments: Any) -> Result:
+    """Run it in this process; the dashboard is told of it where that is looked at: it takes longer than such a run."""
+    silent = contextlib.nullcontext() if told else mock.patch.object(Story, "end")
+    with silent:
+        return sweep.run(study, runs=runs, **{"backend": "serial", **arguments})
+
+
+def copied(result: Result, runs: Path) -> None:
+    """Put a copy of a run among other runs, to be gone on with."""
+    shutil.copytree(result.folder, runs / result.folder.name)
 
 
 def settled(trials: pd.DataFrame) -> pd.DataFrame:

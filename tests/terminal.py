@@ -82,6 +82,18 @@ name = "iris"
 hidden = [4]
 epochs = 3
 """
+# Appended where neither the number of arms nor the verdict is the point: they take most of a tiny run.
+BRIEFLY = """
+[search]
+optimizers = ["sgd", "rmsprop"]
+schedules = ["constant", "exponential"]
+
+[race]
+rounds = [1]
+
+[verdict]
+seeds = 3
+"""
 
 
 def tiny_study(folder: Path, name: str = "tiny", extra: str = "") -> Path:

@@ -138,10 +138,11 @@ ANSWERED = {name: code for name, code in sections().items() if code}
 
 
 def shortened(name: str) -> dict[str, Any]:
-    """A shipped study with the fewest trials that its questions can be asked of, and few fresh seeds."""
+    """A shipped study with the fewest trials that its questions can be asked of, a short race and few fresh seeds."""
     content = tomllib.loads(catalogue.shipped()[name].read_text())
     arms = len(next(iter(catalogue.find(name).studies.values())).space().arms)
     content["study"] |= {"trials": 5 * arms, "replicates": 2}
+    content["race"] = {"candidates": 1, "rounds": [1]}
     content["verdict"] = {"arms": arms, "seeds": 3}
     if "arguments" in content.get("data", {}):
         content["data"]["arguments"]["n_samples"] = 1000

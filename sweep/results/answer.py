@@ -92,6 +92,8 @@ class Answer:
     def judged(self) -> pd.DataFrame:
         """The finalists that count now, one row each and seed: the best tuned one of each leading arm, its default."""
         every = after_search.read(self.folder, "finalists")
+        if every.empty:  # and it need not be known who leads
+            return every
         return every[self._current(every)].reset_index(drop=True)
 
     @cached_property
@@ -178,6 +180,8 @@ class Answer:
 
     def _paired(self, *columns: str) -> dict[Who, Array]:
         """Columns of all finalists, each of shape ``(seeds, columns)``, for the seeds with which all are finite."""
+        if self.judged.empty:
+            return {}
         rows = self.judged.assign(diverged=(self.judged["state"] == "diverged").astype(float))
         own = {
             (Arm(*pair[:2]), pair[2]): group.set_index("replicate")[list(columns)]

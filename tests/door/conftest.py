@@ -9,6 +9,6 @@ from tests.door.finalists import study
 from tests.studies import run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return run(study(), tmp_path_factory.mktemp("undisturbed"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.terminal import command, environment, sweep, tiny_study
+from tests.terminal import BRIEFLY, command, environment, sweep, tiny_study
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def fetch(url: str) -> Any:
     ids=["journal", "sqlite"],
 )
 def test_the_dashboard_shows_every_trial_with_parameters_and_curve(tmp_path: Path, storage: tuple[str, ...]) -> None:
-    tiny_study(tmp_path)
+    tiny_study(tmp_path, extra=BRIEFLY)
     assert sweep("run", "tiny.toml", "-q", "--backend", "serial", *storage, cwd=tmp_path).code == 0
     with served(tmp_path, "tiny.toml") as address:
         assert address.startswith("http://127.0.0.1:")

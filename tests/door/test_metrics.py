@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import sweep
 from sweep.door import retraining
 from sweep.door.terminal import summary
 from sweep.errors import UsageError
@@ -85,8 +84,9 @@ def test_a_metric_that_is_unknown_or_none_for_the_task_is_one_line(
 
 def test_a_pruned_study_and_two_workers_are_as_reproducible_by_another_metric(tmp_path: Path) -> None:
     study = judged_by("balanced_error", "classification", pruner="halving", generation=4)
-    one, two = (run(study, tmp_path / str(n), backend="loky", workers=n) for n in (1, 2))
+    one = run(study, tmp_path / "one")
+    two = run(study, tmp_path / "two", backend="loky", workers=2)
     assert_same_results(one, two)
-    again = sweep.run(study, runs=tmp_path / "2", backend="serial")
+    again = run(study, tmp_path / "two")
     assert_same_results(one, again)
     assert all(math.isfinite(value) for value in one.trials["objective"])

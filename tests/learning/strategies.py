@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, TypeVar
 
@@ -198,6 +199,38 @@ data_sets = st.builds(
     held_out=st.integers(1, 6),
 )
 weighted_data_sets = st.builds(weighted, data_sets, st.integers(0, 99))
+
+
+def arrays_of_part(part: Part) -> dict[str, Any]:
+    """The arrays that a part has, by their names."""
+    every = {name: getattr(part, name) for name in ("inputs", "targets", "weights", "class_weights")}
+    return {name: array for name, array in every.items() if array is not None}
+
+
+def one_after_the_other(splits: Sequence[Data]) -> Data:
+    """Several data of the same shape as the splits of one."""
+
+    def part(which: str) -> Part:
+        parts = [getattr(data, which) for data in splits]
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays_of_part(parts[0])}
+        return Part(splits=len(parts), **arrays)
+
+    return dataclasses.replace(splits[0], train=part("train"), validation=part("validation"), test=part("test"))
+
+
+def rolled(data: Data, by: int) -> Data:
+    """Data of the same shape that are others: each part's inputs exchanged among its samples, and moved a little."""
+
+    def other(part: Part) -> Part:
+        return dataclasses.replace(part, inputs=np.roll(part.inputs, by, axis=0) + 0.1 * by)
+
+    return dataclasses.replace(data, train=other(data.train), validation=other(data.validation), test=other(data.test))
+
+
+_unweighted = st.builds(
+    lambda data, count: one_after_the_other([rolled(data, k) for k in range(count)]), data_sets, st.integers(1, 5)
+)
+several = _unweighted | st.builds(weighted, _unweighted, st.integers(0, 99))
 
 
 def mixed(count: int) -> list[Configuration]:

@@ -18,9 +18,10 @@ def quick() -> Iterator[None]:
 
     The signs follow from the number of seeds and of flips alone: drawn once for all tables, they are the same.
     """
-    drawn = verdicts._random_signs
+    drawn, every = verdicts._random_signs, verdicts._every_sign
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verdicts, "_random_signs", functools.cache(lambda seeds, flips: list(drawn(seeds, flips))))
+        patch.setattr(verdicts, "_every_sign", functools.cache(lambda seeds: list(every(seeds))))
         patch.setattr(verdicts, "RESAMPLES", 499)
         patch.setattr(verdicts, "FLIPS_A_PAIR", 60)
         yield

@@ -35,15 +35,16 @@ def searched(folder: Path, **options: Any) -> Answer:
 
 
 def judged(answer: Answer, cells: Cells, order: int = 0) -> Answer:
-    """The same study, read again when these scores were added, in an order that a number decides."""
+    """The same study, read again when these scores were added, a few at a time, in an order that a number decides."""
     scores = [
         score(finalist(arm, number), replicate, score=value, objective=value)
         for (arm, number), values in cells.items()
         for replicate, value in enumerate(values)
         if value is not None
     ]
-    for place in np.random.default_rng(order).permutation(len(scores)):
-        add(answer.folder, [scores[place]])
+    places = np.random.default_rng(order).permutation(len(scores))
+    for some in np.array_split(places, 5):  # each time the whole tables are written
+        add(answer.folder, [scores[place] for place in some])
     return Answer(answer.folder, answer.spec)
 
 

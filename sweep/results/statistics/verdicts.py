@@ -18,6 +18,7 @@ normal differences and 87 to 91 % for skewed ones, instead of 95 %.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -184,6 +185,7 @@ def interval(values: Array) -> Interval:
     return Interval(mean, float(found.low), float(found.high))
 
 
+@functools.cache
 def share(count: int, of: int) -> Interval:
     """A share with its exact interval (Clopper and Pearson 1934)."""
     found = stats.binomtest(count, of).proportion_ci(LEVEL, method="exact")
@@ -239,12 +241,18 @@ def more_seeds(difference: Array, delta: float, pairs: int) -> int:
     end of plus or minus delta, if it lies within.
     """
     seeds, mean, spread = len(difference), abs(float(difference.mean())), float(difference.std(ddof=1))
-    power = stats.norm.ppf(POWER)
-    told = (stats.norm.ppf(1 - ALPHA / 2 / pairs) + power) * spread
-    same = (stats.norm.ppf(1 - ALPHA / 2) + power) * spread
+    power = _normal(POWER)
+    told = (_normal(1 - ALPHA / 2 / pairs) + power) * spread
+    same = (_normal(1 - ALPHA / 2) + power) * spread
     fewest = 1 + math.log2(pairs / ALPHA)  # the smallest p-value there can be is 2 / 2**seeds
     needed = min(max(fewest, _count(told, mean)), _count(same, delta - mean))
     return math.ceil(min(MOST_SEEDS, max(1, needed - seeds)))
+
+
+@functools.cache
+def _normal(level: float) -> float:
+    """A quantile of the normal distribution."""
+    return float(stats.norm.ppf(level))
 
 
 def _count(deviation: float, distance: float) -> float:

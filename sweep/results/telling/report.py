@@ -82,7 +82,7 @@ def drawn(name: str, figure: go.Figure) -> Drawn:
         caption = f"{caption} {meta['note']}".strip()
     table = meta.get("table") or {"columns": [], "rows": []}
     rows = [[cell if isinstance(cell, str) else number(cell) for cell in row] for row in table["rows"]]
-    figure.update_layout(meta=None)
+    figure.layout.meta = None
     return Drawn(name, title, caption, _script(figure.to_json(validate=False)), list(table["columns"]), rows)
 
 

@@ -1,7 +1,7 @@
 """Whatever is handed to the command line, the answer is a run or a line a mistake, with the right exit code.
 
-Never a traceback, never exit code 3, and what was refused has left nothing behind. A few hundred examples, the same
-each time; thousands of new ones::
+Never a traceback, never exit code 3, and what was refused has left nothing behind. A few hundred examples with
+``--all``, the same each time; thousands of new ones::
 
     pytest tests/door/commands/test_any_input.py --hypothesis-profile=explore
 """
@@ -23,17 +23,20 @@ from sweep.learning.data import splits
 from sweep.search.running import workers
 from sweep.search.study_file import catalogue
 from tests.door.commands import inputs
-from tests.terminal import TINY, Outcome, sweep
+from tests.terminal import BRIEFLY, TINY, Outcome, sweep
 
 SHORT = TINY.replace("trials = 16", "trials = 2").replace("epochs = 3", "epochs = 1")
+QUICK = SHORT + BRIEFLY
 PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
-SHARES = {"studies": 2.5, "tables": 2.5, "lines": 2.5}  # examples, in terms of the profile's
+FEW = 15  # examples in the short tier, of half a second each
+SHARE = 2.5  # else, in terms of the profile's
 
 
-def examples(what: str) -> settings:
+def examples() -> settings:
     """As many examples as this room can afford, or as were asked for."""
     assert settings.default is not None
-    count = round(SHARES[what] * settings.default.max_examples)
+    most = settings.default.max_examples
+    count = round(SHARE * most) if most > FEW else FEW
     return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
@@ -73,7 +76,7 @@ def assert_complete(run: Path, trials: int) -> None:
     assert set(pd.read_parquet(run / "curves.parquet")["number"]) == set(range(trials))
 
 
-@examples("studies")
+@examples()
 @given(inputs.study_files())
 def test_any_study_file_is_run_or_refused(content: bytes) -> None:
     with folder() as place:
@@ -87,13 +90,13 @@ def test_any_study_file_is_run_or_refused(content: bytes) -> None:
             assert again == Outcome(0, "", "")  # the folder it left is one to go on with
 
 
-@examples("tables")
+@examples()
 @given(inputs.tables())
 def test_any_data_file_is_run_or_refused(table: tuple[str, bytes]) -> None:
     ending, content = table
     with folder() as place:
         (place / f"table.{ending}").write_bytes(content)
-        (place / "s.toml").write_text(SHORT.replace('name = "iris"', f'file = "table.{ending}"\ntarget = "y"'))
+        (place / "s.toml").write_text(QUICK.replace('name = "iris"', f'file = "table.{ending}"\ntarget = "y"'))
         outcome = answer(place, "run", "s.toml", "-q", "--backend", "serial", unused=(2, 5))
         if outcome.code == 0:
             assert_complete(place / "runs" / "s", 2)
@@ -142,7 +145,7 @@ def test_what_was_found_once_is_refused(name: str) -> None:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a study has been run."""
     place = tmp_path_factory.mktemp("done")
-    (place / "done.toml").write_text(SHORT)
+    (place / "done.toml").write_text(QUICK)
     assert sweep("run", "done.toml", "-q", "--backend", "serial", cwd=place).code == 0
     return place
 
@@ -157,13 +160,13 @@ def only_short_runs(place: Path) -> Iterator[None]:
         yield
 
 
-@examples("lines")
+@examples()
 @given(line=inputs.command_lines())
 def test_any_command_line_is_obeyed_or_refused(done: Path, line: list[str]) -> None:
     with folder() as place:
         shutil.copytree(done, place, dirs_exist_ok=True)
-        (place / "tiny.toml").write_text(SHORT)
-        (place / "quickstart.toml").write_text(SHORT)
+        (place / "tiny.toml").write_text(QUICK)
+        (place / "quickstart.toml").write_text(QUICK)
         (place / "words.txt").write_text("one\ntwo\nthree")
         (place / "folder.toml").mkdir()
         (place / "folder").mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import TINY, sweep, tiny_study
+from tests.terminal import BRIEFLY, TINY, sweep, tiny_study
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ def test_a_data_set_that_cannot_be_downloaded_is_one_line_and_exit_4(tmp_path: P
 
 
 def test_a_run_folder_of_a_different_study_is_refused_and_kept(tmp_path: Path) -> None:
-    tiny_study(tmp_path)
+    tiny_study(tmp_path, extra=BRIEFLY)
     assert sweep("run", "tiny.toml", "-q", "--backend", "serial", cwd=tmp_path).code == 0
     kept = {p: p.read_bytes() for p in (tmp_path / "runs").rglob("*") if p.is_file()}
-    (tmp_path / "tiny.toml").write_text(TINY.replace("hidden = [4]", "hidden = [5]"))
+    (tmp_path / "tiny.toml").write_text(TINY.replace("hidden = [4]", "hidden = [5]") + BRIEFLY)
     outcome = sweep("run", "tiny.toml", cwd=tmp_path)
     assert outcome.code == 2
     (line,) = outcome.err.splitlines()

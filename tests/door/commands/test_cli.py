@@ -19,14 +19,14 @@ from sweep.learning.data import splits
 from sweep.learning.optimizers.rules import OPTIMIZERS, RMSProp
 from sweep.learning.schedules.formulas import SCHEDULES
 from sweep.search.study_file.catalogue import shipped
-from tests.terminal import TINY, Outcome, command, environment, sweep, sweep_process, tiny_study
+from tests.terminal import BRIEFLY, TINY, Outcome, command, environment, sweep, sweep_process, tiny_study
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny study has been run."""
     folder = tmp_path_factory.mktemp("place")
-    tiny_study(folder)
+    tiny_study(folder, extra=BRIEFLY)
     outcome = sweep("run", "tiny.toml", "--workers", "1", cwd=folder)  # loky, as by default
     assert outcome.code == 0, outcome.err
     return folder
@@ -88,8 +88,9 @@ def test_show_ends_with_the_best_optimizer_and_schedule_as_lines_of_code_for_oth
 
 def test_a_run_can_be_shown_when_its_data_are_gone(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(60)))
-    (tmp_path / "mine.toml").write_text(TINY.replace('name = "iris"', 'file = "mine.csv"\ntarget = "y"'))
-    assert sweep("run", "mine.toml", "-q", cwd=tmp_path).code == 0
+    study = TINY.replace('name = "iris"', 'file = "mine.csv"\ntarget = "y"')
+    (tmp_path / "mine.toml").write_text(study + BRIEFLY)
+    assert sweep("run", "mine.toml", "-q", "--backend", "serial", cwd=tmp_path).code == 0
     (tmp_path / "mine.csv").unlink()
     splits.forget()  # as in a process of its own
     outcome = sweep("show", "mine", cwd=tmp_path)
@@ -224,7 +225,7 @@ def test_what_a_person_did_by_hand_is_repeated_to_the_last_bit_by_the_lines_it_g
     session = steer(spec, chosen, ask, nothing)
     assert len(session.boundaries) == 2
     _, _, lines = epilogue(session, chosen).partition("with splits = 1 under [study]:")
-    file = tiny_study(tmp_path, "again", extra=lines)
+    file = tiny_study(tmp_path, "again", extra=f"{lines}\n[verdict]\nseeds = 0\n")
     file.write_text(file.read_text().replace("[study]", "[study]\nsplits = 1", 1))
     again = run(tmp_path / "again.toml", trials=1, backend="serial", runs=tmp_path / "runs")
     assert again.curves["validation_loss"].tolist() == session.losses

@@ -145,13 +145,13 @@ def notes(result: Result) -> str:
 def test_the_dashboard_is_told_the_verdict_and_what_a_person_wrote_above_it_stays(tmp_path: Path) -> None:
     import optuna_dashboard
 
-    first = run(study(verdict={"seeds": 2, "arms": 3}), tmp_path)
+    first = run(study(verdict={"seeds": 2, "arms": 3}), tmp_path, told=True)
     assert first.verdict is not None
     assert first.verdict.leader.optimizer in notes(first)
     theirs = "Mind the third arm.\n\n"
     optuna_dashboard.save_note(sweep.load(tmp_path / "tiny").study, theirs + notes(first))
-    more = run(study(), tmp_path)
+    more = run(study(), tmp_path, told=True)
     assert notes(more).startswith(theirs)
     assert notes(more).count(finishing.HEADING) == 1
     assert notes(more) != theirs + notes(first), "six seeds say something else than two"
-    assert notes(run(study(), tmp_path)) == notes(more)
+    assert notes(run(study(), tmp_path, told=True)) == notes(more)

@@ -22,7 +22,8 @@ from sweep.search.running.finalists import fresh_seed
 from sweep.search.running.records import Progress
 from sweep.search.running.workers import Finished, Job, Lost, Serial
 from tests.door.finalists import SEEDS, assert_same_finalists, run_until_killed, study, tables
-from tests.studies import assert_same_results, run, settled
+from tests.studies import assert_same_results, copied, run, settled
+from tests.tiers import mostly_long
 
 # ----------------------------------------------------------------------------------------------------- a run to its end
 
@@ -63,12 +64,13 @@ def test_a_search_is_what_it_is_without_finalists(undisturbed: Result, tmp_path:
     assert not (tmp_path / "tiny" / "finalists.parquet").exists()
 
 
+@pytest.mark.long  # in the short tier, with a race before them
 def test_finalists_do_not_depend_on_who_trains(undisturbed: Result, tmp_path: Path) -> None:
     assert_same_finalists(undisturbed, run(study(), tmp_path, backend="loky", workers=2))
 
 
 def test_to_run_it_again_trains_nobody(undisturbed: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(study(), tmp_path)
+    copied(undisturbed, tmp_path)
 
     def no_more(self: Serial, job: Job) -> NoReturn:
         raise AssertionError
@@ -111,7 +113,7 @@ def test_a_study_of_diverged_trials_alone_judges_nobody_and_says_why(tmp_path: P
 # ---------------------------------------------------------------------------------------------------------- interrupted
 
 
-@pytest.mark.parametrize("replicates", [0, 1, 3, 5])
+@pytest.mark.parametrize("replicates", mostly_long([0, 1, 3, 5], lambda replicates: replicates in (1, 5)))
 def test_interrupted_judging_goes_on_to_the_same_tables(undisturbed: Result, tmp_path: Path, replicates: int) -> None:
     progress: list[Progress] = []
 
@@ -124,7 +126,7 @@ def test_interrupted_judging_goes_on_to_the_same_tables(undisturbed: Result, tmp
     assert_same_finalists(run(study(), tmp_path), undisturbed)
 
 
-@pytest.mark.parametrize("call", range(1, 6))
+@pytest.mark.parametrize("call", mostly_long(range(1, 6), lambda call: call in (2, 3)))
 def test_a_run_that_is_killed_while_it_records_finalists_goes_on_to_the_same_tables(
     undisturbed: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
@@ -188,7 +190,7 @@ def test_more_trials_retrain_only_the_arms_that_have_a_new_best_one(tmp_path: Pa
     assert at_once.verdict == more.verdict
 
 
-def test_more_seeds_train_the_new_ones_only(tmp_path: Path) -> None:
+def test_more_seeds_train_the_new_ones_only(undisturbed: Result, tmp_path: Path) -> None:
     first = run(study(verdict={"seeds": 3, "arms": 3}), tmp_path)
     before = tables(first)
     more = run(study(), tmp_path)
@@ -196,7 +198,7 @@ def test_more_seeds_train_the_new_ones_only(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(own, others.head(len(own)), check_exact=True)
     added = tables(more)[0].iloc[len(before[0]) :]
     assert sorted(added["replicate"].unique()) == [3, 4, 5]
-    assert_same_finalists(more, run(study(), tmp_path / "once"))
+    assert_same_finalists(more, undisturbed)
 
 
 def test_more_arms_train_the_new_ones_only(undisturbed: Result, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_more_arms_train_the_new_ones_only(undisturbed: Result, tmp_path: Path) 
 
 @pytest.mark.parametrize("section", [{"seeds": 0}, {"seeds": 3}, {"arms": 1}, {"delta": 0.5}])
 def test_another_verdict_is_no_other_study(undisturbed: Result, tmp_path: Path, section: dict[str, Any]) -> None:
-    run(study(), tmp_path)
+    copied(undisturbed, tmp_path)
     other = run(study(verdict={"seeds": SEEDS, "arms": 3} | section), tmp_path)
     assert_same_results(other, undisturbed)
     assert_same_finalists(other, undisturbed)
@@ -233,7 +235,13 @@ def spoilt(data: Data) -> Data:
     return dataclasses.replace(data, test=Part(nothing(data.test.inputs), nothing(data.test.targets)))
 
 
-@pytest.mark.parametrize("section", [{}, {"sampler": "tpe"}, {"pruner": "halving", "trials": 24}, {"at": "best"}])
+@pytest.mark.parametrize(
+    "section",
+    mostly_long(
+        [{}, {"sampler": "tpe"}, {"pruner": "halving", "trials": 24}, {"at": "best"}],
+        lambda section: not section or "pruner" in section,
+    ),
+)
 def test_the_search_never_reads_the_test_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: dict[str, Any]
 ) -> None:

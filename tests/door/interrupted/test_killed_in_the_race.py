@@ -22,7 +22,8 @@ from sweep.search.running.records import Progress
 from sweep.search.running.workers import Job, Serial
 from sweep.search.space.defaults import default, default_parameters
 from tests.door.finalists import assert_same_finalists, run_until_killed, tables
-from tests.studies import assert_same_results, content, run
+from tests.studies import assert_same_results, content, copied, run
+from tests.tiers import mostly_long
 
 SPLITS = 3
 
@@ -110,7 +111,7 @@ def test_two_workers_give_what_one_gives(raced: Result, tmp_path: Path) -> None:
     assert_same_runs(run(racing(), tmp_path, backend="loky", workers=2), raced)
 
 
-@pytest.mark.parametrize("jobs", [4, 5, 6, 7, 8])
+@pytest.mark.parametrize("jobs", mostly_long([4, 5, 6, 7, 8], lambda jobs: jobs in (5, 8)))
 def test_stopped_in_the_race_it_goes_on_to_the_same_tables(raced: Result, tmp_path: Path, jobs: int) -> None:
     progress: list[Progress] = []
     seen: set[tuple[str, int]] = set()
@@ -125,7 +126,7 @@ def test_stopped_in_the_race_it_goes_on_to_the_same_tables(raced: Result, tmp_pa
     assert_same_runs(run(racing(), tmp_path), raced)
 
 
-@pytest.mark.parametrize("call", range(1, 8))
+@pytest.mark.parametrize("call", mostly_long(range(1, 8), lambda call: call in (2, 5)))
 def test_killed_while_it_writes_it_goes_on_to_the_same_tables(
     raced: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
@@ -134,7 +135,7 @@ def test_killed_while_it_writes_it_goes_on_to_the_same_tables(
 
 
 def test_run_again_it_trains_nobody(raced: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(racing(), tmp_path)
+    copied(raced, tmp_path)
 
     def no_more(self: Serial, job: Job) -> None:
         raise AssertionError

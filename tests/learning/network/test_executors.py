@@ -207,16 +207,10 @@ def test_a_training_takes_the_executor_that_is_asked_for(
         assert asked == expected
 
 
-@pytest.fixture
-def without_numba(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(executors, "numba", None)
-    monkeypatch.setattr(executors, "_compiled", None)  # or it would serve what it has compiled before
-    return update_function
-
-
-def test_without_numba_numpy_serves(without_numba: Callable[..., Any]) -> None:
+@pytest.mark.usefixtures("without_numba")
+def test_without_numba_numpy_serves() -> None:
     parameters = np.ones((2, 3))
-    without_numba(OPTIMIZERS["sgd"].formula, 0, 1)(parameters, np.ones((2, 3)), (), np.array([[0.25], [1.0]]))
+    update_function(OPTIMIZERS["sgd"].formula, 0, 1)(parameters, np.ones((2, 3)), (), np.array([[0.25], [1.0]]))
     assert parameters.tolist() == [[0.75] * 3, [0.0] * 3]
 
 

@@ -238,12 +238,6 @@ def test_activations_are_what_their_names_say(activation: str, compiled: bool) -
     np.testing.assert_allclose(slopes[0], 2.0 * np.array(expected), rtol=1e-13, atol=1e-15)  # 1 - tanh^2 cancels
 
 
-@pytest.fixture
-def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "numba", None)
-    monkeypatch.setattr(executors, "_compiled", None)  # or it would serve what it has compiled before
-
-
 @every_dtype
 @pytest.mark.usefixtures("without_numba")
 def test_without_numba_numpy_serves_activations_and_losses(dtype: str) -> None:

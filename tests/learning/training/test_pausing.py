@@ -17,7 +17,7 @@ from sweep.learning.data.splits import prepare
 from sweep.learning.optimizers.rules import Sgd
 from sweep.learning.training.loop import Pause, Training, train
 from sweep.learning.training.settings import Settings
-from tests.learning.strategies import configurations, data_sets, mixed, small_data
+from tests.learning.strategies import configurations, mixed, several, small_data
 from tests.studies import laws
 
 CURVES = ("learning_rate", "train_loss", "validation_loss", "validation_error")
@@ -60,7 +60,7 @@ def assert_equal(one: Training, other: Training) -> None:
 @laws
 @given(
     population=st.lists(configurations, min_size=1, max_size=4),
-    data=data_sets,
+    data=several,
     ends=st.sets(st.integers(1, 4), max_size=3).map(sorted),
     groups=st.integers(1, 3),
     replicates=st.integers(1, 2),
@@ -69,7 +69,7 @@ def assert_equal(one: Training, other: Training) -> None:
 def test_pauses_change_nothing(
     population: list[Configuration], data: Data, ends: list[int], groups: int, replicates: int, seed: int
 ) -> None:
-    settings = Settings((3,), epochs=5, batch_size=6, replicates=replicates)
+    settings = Settings((3,), epochs=5, batch_size=6, replicates=replicates, splits=data.splits)
     assert_equal(in_stages(population, data, settings, seed, ends, groups), train(population, data, settings, seed))
 
 

@@ -1,11 +1,13 @@
-"""A trial of several splits is as many separate trainings, to the last bit; the splits never touch each other."""
+"""A trial of several splits is as many separate trainings, to the last bit; the splits never touch each other.
+
+That it trains the same alone, in company and with pauses is tested where that is tested of one split.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,31 +29,21 @@ from sweep.learning.training.loop import Script, Training, train
 from sweep.learning.training.settings import Settings
 from sweep.learning.training.tester import At
 from tests.learning.bits import needs_numba
-from tests.learning.strategies import configurations, data_sets, mixed, small_data, trainings, weighted
-from tests.learning.training.test_pausing import CURVES, assert_equal, in_stages
+from tests.learning.strategies import (
+    arrays_of_part,
+    configurations,
+    mixed,
+    one_after_the_other,
+    several,
+    small_data,
+    trainings,
+)
+from tests.learning.training.test_pausing import CURVES, assert_equal
 from tests.learning.training.test_tester import loss_and_error
-from tests.learning.training.test_the_sentence import assert_same_alone_and_in_any_order
 from tests.studies import laws
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 PARTS = ("train", "validation", "test")
-
-
-def arrays_of(part: Part) -> dict[str, Any]:
-    """The arrays that a part has, by their names."""
-    every = {name: getattr(part, name) for name in ("inputs", "targets", "weights", "class_weights")}
-    return {name: array for name, array in every.items() if array is not None}
-
-
-def one_after_the_other(splits: Sequence[Data]) -> Data:
-    """Several data of the same shape as the splits of one."""
-
-    def part(which: str) -> Part:
-        parts = [getattr(data, which) for data in splits]
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays_of(parts[0])}
-        return Part(splits=len(parts), **arrays)
-
-    return dataclasses.replace(splits[0], train=part("train"), validation=part("validation"), test=part("test"))
 
 
 def cut_out(data: Data, number: int) -> Data:
@@ -61,24 +53,9 @@ def cut_out(data: Data, number: int) -> Data:
         whole = getattr(data, which)
         size = len(whole.inputs) // whole.splits
         own = slice(number * size, (number + 1) * size)
-        return Part(**{name: array[own] for name, array in arrays_of(whole).items()})
+        return Part(**{name: array[own] for name, array in arrays_of_part(whole).items()})
 
     return dataclasses.replace(data, train=part("train"), validation=part("validation"), test=part("test"))
-
-
-def rolled(data: Data, by: int) -> Data:
-    """Data of the same shape that are others: each part's inputs exchanged among its samples, and moved a little."""
-
-    def other(part: Part) -> Part:
-        return dataclasses.replace(part, inputs=np.roll(part.inputs, by, axis=0) + 0.1 * by)
-
-    return dataclasses.replace(data, train=other(data.train), validation=other(data.validation), test=other(data.test))
-
-
-several = st.builds(
-    lambda data, count: one_after_the_other([rolled(data, k) for k in range(count)]), data_sets, st.integers(1, 5)
-)
-weighted_several = st.builds(weighted, several, st.integers(0, 99))
 
 
 def of_wine(splits: int) -> Data:
@@ -132,7 +109,7 @@ def assert_as_many_separate_trainings(
 @laws
 @given(
     population=st.lists(configurations, min_size=1, max_size=2),
-    data=several | weighted_several,
+    data=several,
     settings=trainings,
     seed=st.integers(0, 2**63),
 )
@@ -150,38 +127,6 @@ def test_mixed_trials_on_real_splits_are_as_many_separate_trainings(name: str, d
     settings = Settings((8, 4), dtype=dtype, epochs=5, batch_size=16, replicates=2, splits=3)
     together = assert_as_many_separate_trainings(mixed(15), data, settings, seed=9)
     assert len(set(together.diverged_at.tolist())) > 2, "or this would compare less than it says"
-
-
-@laws
-@given(
-    population=st.lists(configurations, min_size=2, max_size=4).flatmap(
-        lambda drawn: st.tuples(st.just(drawn), st.permutations(range(len(drawn))))
-    ),
-    data=several | weighted_several,
-    settings=trainings,
-    seed=st.integers(0, 2**63),
-)
-def test_a_trial_of_several_splits_trains_the_same_alone_in_company_and_in_any_order(
-    population: tuple[list[Configuration], list[int]], data: Data, settings: Settings, seed: int
-) -> None:
-    settings = dataclasses.replace(settings, splits=data.splits)
-    assert_same_alone_and_in_any_order(*population, data, settings, seed)
-
-
-@laws
-@given(
-    population=st.lists(configurations, min_size=1, max_size=4),
-    data=several | weighted_several,
-    ends=st.sets(st.integers(1, 4), max_size=3).map(sorted),
-    groups=st.integers(1, 3),
-    replicates=st.integers(1, 2),
-    seed=st.integers(0, 2**63),
-)
-def test_pauses_change_nothing_of_several_splits(
-    population: list[Configuration], data: Data, ends: list[int], groups: int, replicates: int, seed: int
-) -> None:
-    settings = Settings((3,), epochs=5, batch_size=6, replicates=replicates, splits=data.splits)
-    assert_equal(in_stages(population, data, settings, seed, ends, groups), train(population, data, settings, seed))
 
 
 @needs_numba

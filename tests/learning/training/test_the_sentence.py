@@ -28,9 +28,9 @@ from tests.learning.bits import arrays_of
 from tests.learning.strategies import (
     busy,
     configurations,
-    data_sets,
     mixed,
     rules,
+    several,
     small_data,
     trainings,
     uses,
@@ -62,13 +62,14 @@ def assert_same_alone_and_in_any_order(
     population=st.lists(configurations, min_size=2, max_size=4).flatmap(
         lambda drawn: st.tuples(st.just(drawn), st.permutations(range(len(drawn))))
     ),
-    data=data_sets,
+    data=several,
     settings=trainings,
     seed=st.integers(0, 2**63),
 )
 def test_a_trial_trains_the_same_alone_in_company_and_in_any_order(
     population: tuple[list[Configuration], list[int]], data: Data, settings: Settings, seed: int
 ) -> None:
+    settings = dataclasses.replace(settings, splits=data.splits)
     assert_same_alone_and_in_any_order(*population, data, settings, seed)
 
 

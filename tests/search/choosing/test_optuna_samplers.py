@@ -28,6 +28,7 @@ from tests.search.running.test_resuming import (
 )
 from tests.studies import assert_same_results, content, run
 from tests.terminal import python
+from tests.tiers import mostly_long
 
 TPE = "optuna:TPESampler"
 
@@ -57,13 +58,13 @@ MANY_KINDS = {
 NUMBERS = {"optimizers": ["momentum"], "schedules": ["exponential"]}
 
 
-def of(name: str, seed: int = 0, data: str = "iris", search: Mapping[str, Any] = MANY_KINDS) -> dict[str, Any]:
-    return content(study={"sampler": name, "seed": seed, "trials": 32}, data={"name": data}, search=search)
+def of(name: str, data: str = "iris", search: Mapping[str, Any] = MANY_KINDS, **keys: Any) -> dict[str, Any]:
+    return content(study={"sampler": name, "trials": 32, **keys}, data={"name": data}, search=search)
 
 
 @functools.cache
-def ran(name: str, seed: int = 0) -> Result:
-    return run(of(name, seed), Path(tempfile.mkdtemp()))
+def ran(name: str, seed: int = 0, trials: int = 32) -> Result:
+    return run(of(name, seed=seed, trials=trials), Path(tempfile.mkdtemp()))
 
 
 def rates(result: Result) -> list[float]:
@@ -89,7 +90,7 @@ def test_what_one_proposes_is_legal_and_is_trained(name: str) -> None:
 def test_another_seed_proposes_others(name: str) -> None:
     if name == "optuna:QMCSampler":
         pytest.skip("by default its points are not scrambled: the same whatever the seed")
-    assert not set(rates(ran(name))[:4]) & set(rates(ran(name, seed=1))[:4])
+    assert not set(rates(ran(name))[:4]) & set(rates(ran(name, seed=1, trials=4)))
 
 
 @pytest.mark.parametrize("name", [TPE, "optuna:CmaEsSampler"])
@@ -108,12 +109,16 @@ def test_one_learns_from_what_was_told_also_after_a_kill(
     assert_same_results(run(of(name, search=NUMBERS), tmp_path / "killed"), results["iris"])
 
 
+@pytest.mark.long  # in the short tier, of a study with our own
 def test_who_trains_changes_no_result(tmp_path: Path) -> None:
     there = run(study(TPE), tmp_path, backend="loky", workers=2)
     assert_same_results(there, undisturbed(TPE))
 
 
-@pytest.mark.parametrize(("moment", "call"), [("ask", 19), ("commit", 8), ("tell", 14)])
+@pytest.mark.parametrize(
+    ("moment", "call"),
+    mostly_long([("ask", 19), ("commit", 8), ("tell", 14)], lambda moment, _: moment == "ask"),
+)
 def test_a_killed_and_resumed_study_is_as_if_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, moment: str, call: int
 ) -> None:
@@ -136,7 +141,7 @@ def test_a_trial_that_was_half_asked_is_asked_to_its_end(tmp_path: Path, monkeyp
 
 def test_a_stopped_and_resumed_study_is_as_if_undisturbed(tmp_path: Path) -> None:
     done: list[int] = [0]
-    stop = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 12}
+    stop: dict[str, Any] = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 12}
     assert (run(study(TPE), tmp_path, **stop).trials["state"] == "running").any()
     assert_as_undisturbed(run(study(TPE), tmp_path), TPE)
 
@@ -144,7 +149,7 @@ def test_a_stopped_and_resumed_study_is_as_if_undisturbed(tmp_path: Path) -> Non
 def test_a_pruned_study_goes_with_one(tmp_path: Path) -> None:
     pruned = f"{TPE}/halving"
     done: list[int] = [0]
-    stop = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 9}
+    stop: dict[str, Any] = {"notify": lambda progress: done.append(progress.done), "stopping": lambda: done[-1] >= 9}
     run(study(pruned), tmp_path, **stop)
     assert_as_undisturbed(run(study(pruned), tmp_path), pruned)
 

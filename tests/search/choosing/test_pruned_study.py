@@ -140,6 +140,7 @@ def test_how_a_generation_is_dealt_out_changes_no_verdict(
     assert_same_results(run(study(pruner, sampler="tpe"), tmp_path), ran(pruner, sampler="tpe"))
 
 
+@pytest.mark.long  # in the short tier, of a study with splits
 @pytest.mark.parametrize("workers", [1, 2])
 def test_who_trains_a_pruned_study_changes_no_result(tmp_path: Path, workers: int) -> None:
     there = run(study("halving", sampler="tpe"), tmp_path, backend="loky", workers=workers)

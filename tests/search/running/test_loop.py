@@ -19,6 +19,7 @@ from sweep.search.running.workers import Serial
 from sweep.search.space.combinations import grid
 from sweep.search.space.space import Arm
 from tests.studies import CALM, assert_same_results, content, finite, run, settled
+from tests.tiers import mostly_long
 
 
 def last(curves: pd.DataFrame, column: str) -> pd.Series:
@@ -72,12 +73,12 @@ def test_every_trial_carries_the_studys_seed_and_its_times(ordinary: Result) -> 
     assert (trials["seconds"] > 0).all()
 
 
-def test_who_trains_changes_no_result(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", mostly_long([1, 2], lambda workers: workers == 2))
+def test_who_trains_changes_no_result(tmp_path: Path, workers: int) -> None:
     study = content(study={"trials": 8, "replicates": 2})
     here = run(study, tmp_path / "serial")
-    for workers in (1, 2):
-        there = run(study, tmp_path / f"loky-{workers}", backend="loky", workers=workers)
-        assert_same_results(here, there)
+    there = run(study, tmp_path / "loky", backend="loky", workers=workers)
+    assert_same_results(here, there)
 
 
 def test_where_the_study_is_kept_changes_no_result(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ from sweep.search.running.workers import TRIES, Finished, Job, Loky
 from tests.killing import Killed
 from tests.processes import are_gone, until
 from tests.search.running.test_resuming import killed_at, stop_when
-from tests.studies import assert_same_results, content, run, settled
+from tests.studies import assert_same_results, content, copied, run, settled
+from tests.tiers import mostly_long
 
 DEADLY = 0.005  # in the studies here a training at a rate near this one kills its worker
 
@@ -102,6 +103,12 @@ def run_deadly(runs: Path, sampler: str = "random", **arguments: Any) -> Result:
     return run(study(sampler, **section), runs, backend="loky", workers=1, **arguments)
 
 
+@functools.cache
+def whole_deadly(sampler: str = "random", pruner: str = "none") -> Result:
+    """Such a study run to its end, for all who only look at it; asked for where workers are deadly."""
+    return run_deadly(Path(tempfile.mkdtemp()), sampler, pruner=pruner, warn=lambda text: None)
+
+
 def killers(result: Result) -> list[int]:
     space = result.spec.space()
     return [trial.number for trial in result.study.trials if is_deadly(space.configuration(trial.params))]
@@ -134,8 +141,8 @@ def test_a_job_that_kills_every_worker_fails_and_nobody_else_does(tmp_path: Path
 
 
 @pytest.mark.usefixtures("deadly")
-def test_failed_trials_are_told_as_findings_and_are_never_the_best(tmp_path: Path) -> None:
-    result = run_deadly(tmp_path, warn=lambda text: None)
+def test_failed_trials_are_told_as_findings_and_are_never_the_best() -> None:
+    result = whole_deadly()
     (finding,) = [finding for finding in result.findings if finding.kind == "failed"]
     assert f"{len(killers(result))} trials failed" in finding.evidence
     assert result.best["number"] not in killers(result)
@@ -144,9 +151,10 @@ def test_failed_trials_are_told_as_findings_and_are_never_the_best(tmp_path: Pat
 @pytest.mark.usefixtures("deadly")
 def test_a_resumed_run_counts_failed_trials_as_done(tmp_path: Path) -> None:
     warned: list[str] = []
-    before = run_deadly(tmp_path, warn=lambda text: None)
+    before = whole_deadly()
+    copied(before, tmp_path)
     seen: list[Any] = []
-    again = run_deadly(tmp_path, warn=warned.append, notify=seen.append)
+    again = run_deadly(tmp_path, pruner="none", warn=warned.append, notify=seen.append)
     assert again.trials.equals(before.trials)
     assert warned == []
     assert (seen[-1].done, seen[-1].failed) == (28, len(killers(before)))
@@ -156,11 +164,11 @@ def test_a_resumed_run_counts_failed_trials_as_done(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("sampler", "pruner"), [("tpe", "none"), ("random", "halving"), ("tpe", "halving")])
 def test_a_stopped_run_with_failed_trials_goes_on_as_if_undisturbed(tmp_path: Path, sampler: str, pruner: str) -> None:
     options: dict[str, Any] = {"pruner": pruner, "warn": lambda text: None}
-    whole = run_deadly(tmp_path / "whole", sampler, **options)
+    whole = whole_deadly(sampler, pruner)
     assert (whole.trials["state"] == "failed").any()
     assert len(whole.trials) == 28
-    run_deadly(tmp_path / "stopped", sampler, **options, **stop_when(10))
-    assert_same_results(run_deadly(tmp_path / "stopped", sampler, **options), whole)
+    run_deadly(tmp_path, sampler, **options, **stop_when(10))
+    assert_same_results(run_deadly(tmp_path, sampler, **options), whole)
 
 
 @pytest.mark.usefixtures("deadly")
@@ -169,7 +177,7 @@ def test_a_killed_run_with_failed_trials_goes_on_as_if_undisturbed_and_lets_no_k
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     options: dict[str, Any] = {"pruner": "halving", "warn": lambda text: None}
-    whole = run_deadly(tmp_path / "whole", **options)
+    whole = whole_deadly(pruner="halving")
     call = {"tell": killers(whole)[1] + 2, "record": 9, "commit": 7}[moment]
     with monkeypatch.context() as patch:
         killed_at(patch, moment, call, after=True)
@@ -215,7 +223,7 @@ def own_workers() -> list[psutil.Process]:
 
 
 @pytest.mark.filterwarnings("ignore:A worker stopped")  # joblib says so when a worker dies; here it is meant to
-@pytest.mark.parametrize("pruner", ["none", "halving"])
+@pytest.mark.parametrize("pruner", mostly_long(["none", "halving"], lambda pruner: pruner == "halving"))
 def test_a_worker_that_is_really_killed_costs_nothing_and_a_warning_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pruner: str
 ) -> None:

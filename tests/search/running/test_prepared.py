@@ -103,10 +103,10 @@ def test_who_has_written_large_data_does_not_keep_them(
     files: Files, monkeypatch: pytest.MonkeyPatch, large: int, kept: bool
 ) -> None:
     monkeypatch.setattr(keeping, "LARGE", large)
-    *of, _ = key(0)
-    before = prepare(*of)
+    source, seed, splits, _ = key(0)
+    before = prepare(source, seed, splits)
     files.put(key(0))
-    assert (prepare(*of) is before) == kept
+    assert (prepare(source, seed, splits) is before) == kept
 
 
 def test_who_trains_on_a_file_lays_nothing_out(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from tests.killing import Killed
 from tests.search.choosing import slow_pruners
 from tests.search.running.test_resuming import MOMENTS, killed_at, stop_when
 from tests.studies import assert_same_results, content, run
+from tests.tiers import mostly_long
 
 SPLITS, REPLICATES, EPOCHS = 3, 2, 6
 SEARCH: dict[str, Any] = {
@@ -25,7 +26,9 @@ SEARCH: dict[str, Any] = {
     "optimizers": ["sgd", "rmsprop"],
     "schedules": ["constant", "exponential"],
 }
-pruners = pytest.mark.parametrize("pruner", ["none", "halving"])
+PRUNERS = ("none", "halving")
+pruners = pytest.mark.parametrize("pruner", PRUNERS)
+CALLS = [("ask", 3), ("ask", 15), ("submit", 5), ("record", 7), ("commit", 6), ("tell", 10)]
 
 
 def study(pruner: str, trials: int = 24) -> dict[str, Any]:
@@ -44,25 +47,33 @@ def undisturbed(pruner: str) -> Result:
 
 def test_there_is_something_to_compare() -> None:
     assert set(undisturbed("halving").trials["state"]) == {"complete", "pruned", "diverged"}
-    for pruner in ("none", "halving"):
+    for pruner in PRUNERS:
         result = undisturbed(pruner)
         assert [trial.params for trial in result.study.trials[:4]] == first_trials(result.spec.space())
         assert sorted(result.curves["replicate"].unique()) == list(range(SPLITS * REPLICATES))
 
 
-@pruners
-@pytest.mark.parametrize("workers", [1, 2])
-def test_who_trains_changes_no_result(tmp_path: Path, pruner: str, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "pruner"),
+    mostly_long(
+        [(workers, pruner) for workers in (1, 2) for pruner in PRUNERS],
+        lambda workers, pruner: (workers, pruner) == (2, "halving"),
+    ),
+)
+def test_who_trains_changes_no_result(tmp_path: Path, workers: int, pruner: str) -> None:
     there = run(study(pruner), tmp_path, backend="loky", workers=workers)
     assert_same_results(there, undisturbed(pruner))
 
 
-@pruners
 @pytest.mark.parametrize(
-    ("moment", "call"), [("ask", 3), ("ask", 15), ("submit", 5), ("record", 7), ("commit", 6), ("tell", 10)]
+    ("moment", "call", "pruner"),
+    mostly_long(
+        [(*at, pruner) for at in CALLS for pruner in PRUNERS],
+        lambda moment, _, pruner: pruner == "halving" or moment == "commit",
+    ),
 )
 def test_a_killed_and_resumed_study_is_as_if_undisturbed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pruner: str, moment: str, call: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, call: int, pruner: str
 ) -> None:
     assert moment in MOMENTS
     with monkeypatch.context() as patch:

@@ -273,9 +273,11 @@ def has_scikit_learn() -> bool:
     return "sklearn" in sys.modules
 
 
-def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_learn() -> None:
+def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_learn_nor_a_second_thread() -> None:
     pool = Loky(1, None, pytest.fail)
     try:
+        threads = pool._executor.submit(blas_threads).result()
+        handler = pool._executor.submit(signal.getsignal, signal.SIGINT).result()
         pool.equip(JOB)
         equipped = pool.submit(JOB).result().training
         assert not pool._executor.submit(has_scikit_learn).result()
@@ -284,6 +286,9 @@ def test_a_loky_worker_with_prepared_data_gives_the_same_and_needs_no_scikit_lea
         assert pool._executor.submit(has_scikit_learn).result()
     finally:
         pool.close()
+    assert threads
+    assert set(threads) == {1}
+    assert handler == signal.SIG_IGN
     for found, job in ((equipped, JOB), (unequipped, other)):
         expected = run(job).training
         np.testing.assert_array_equal(found.validation_loss, expected.validation_loss)
@@ -311,15 +316,3 @@ def test_without_room_for_the_prepared_data_a_worker_prepares_them_itself(monkey
         assert pool.submit(JOB).result().training.epochs.tolist() == [2, 2]
     finally:
         pool.close()
-
-
-def test_a_loky_worker_has_one_blas_thread_and_leaves_interrupts_to_the_parent() -> None:
-    pool = Loky(1, None, pytest.fail)
-    try:
-        threads = pool._executor.submit(blas_threads).result()
-        handler = pool._executor.submit(signal.getsignal, signal.SIGINT).result()
-    finally:
-        pool.close()
-    assert threads
-    assert set(threads) == {1}
-    assert handler == signal.SIG_IGN

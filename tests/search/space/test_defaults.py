@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
+import tempfile
 from collections.abc import Mapping
 from fractions import Fraction
 from itertools import groupby, product
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sweep
+from sweep.door.result import Result
 from sweep.errors import UsageError
 from sweep.learning.hyper import Choices, Fixed, Range, Search, hyperparameters
 from sweep.learning.optimizers.rules import OPTIMIZERS
@@ -277,15 +280,20 @@ def study(**section: Any) -> dict[str, Any]:
     return content(study={"trials": 24, "generation": 8, "defaults": True} | section, search=SEARCH)
 
 
+@functools.cache
+def at_once(sampler: str) -> Result:
+    return run(study(sampler=sampler), Path(tempfile.mkdtemp()))
+
+
 def defaults_of(study: Mapping[str, Any]) -> list[dict[str, Any]]:
     return first_trials(sweep.door.api.resolve(study).space())
 
 
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "grid"] + ["optuna:TPESampler"])
 def test_the_first_trials_of_a_study_are_the_defaults_of_its_arms_and_the_sampler_knows_it(
-    tmp_path: Path, sampler: str
+    sampler: str,
 ) -> None:
-    result = run(study(sampler=sampler), tmp_path)
+    result = at_once(sampler)
     wanted = defaults_of(study(sampler=sampler))
     trials = result.study.trials
     assert [trial.params for trial in trials[:4]] == wanted
@@ -359,7 +367,7 @@ def test_a_total_that_is_raised_later_gives_what_it_gives_at_once(
     for total in totals:
         run(study(sampler=sampler, trials=total), tmp_path / "raised")
     raised = run(study(sampler=sampler), tmp_path / "raised")
-    assert_same_results(raised, run(study(sampler=sampler), tmp_path / "at once"))
+    assert_same_results(raised, at_once(sampler))
 
 
 def test_what_a_study_is_told_to_start_from_comes_first_and_no_default_twice(tmp_path: Path) -> None:

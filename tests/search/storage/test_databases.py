@@ -15,9 +15,10 @@ from sweep.search.storage.storage import open_for_reading, open_for_writing
 from tests import studies
 from tests.servers import PostgreSQL
 
+TRIALS = 16
 # Every kind of parameter, constants that only some trials have, and rates that make some trials diverge.
 STUDY = studies.content(
-    study={"trials": 24, "generation": 4, "sampler": "tpe"},
+    study={"trials": TRIALS, "generation": 4, "sampler": "tpe"},
     search={
         "learning_rate": {"low": 1e-3, "high": 1e3, "log": True},
         "optimizers": ["sgd", "momentum", "rmsprop"],
@@ -76,7 +77,7 @@ def test_a_study_in_a_database_goes_on_where_it_stopped(tmp_path: Path, journal:
     for trials in (5, 12):  # in the middle of a generation, and at the end of one
         assert len(studies.run(STUDY, tmp_path, storage=where, trials=trials).study.trials) == trials
     whole = studies.run(STUDY, tmp_path, storage=where)
-    assert len(known(whole)) == 24
+    assert len(known(whole)) == TRIALS
     studies.assert_same_results(studies.run(STUDY, tmp_path), whole)  # the folder remembers its storage
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import sweep
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 # Expression and what mypy reveals of it. pandas has no types of its own: see `test_a_table_is_a_data_frame_...`.
 REVEALED = {
