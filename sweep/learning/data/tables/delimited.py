@@ -64,6 +64,7 @@ def read(content: IO[bytes], form: Form, usual: str = ",") -> tuple[pd.DataFrame
     names = start.names if form.header else [str(k) for k in range(start.fields)]
     frame = _cells(content, start.separator, encoding, names, start.before + form.header)
     said = [] if start.fields <= len(names) else ["empty fields at the end of rows"]
+    said += [f"{start.before} lines before the table"] if start.before and head.lstrip().startswith(b"#") else []
     said += [] if encoding in ("utf-8", "utf-8-sig") else [f"encoding {encoding}"]
     if start.separator != usual:
         said.append(f"separator {SEPARATORS.get(start.separator, repr(start.separator))}")
@@ -106,6 +107,7 @@ class _Start:
 
 def _start(text: str, form: Form, usual: str) -> _Start:
     """Cut the beginning of a text by the separator that suits it best."""
+    text, before = _without_remarks(text)
     line, _, rest = text.partition("\n")
     stated = re.fullmatch(r'"?sep=(.)"?\s*', line)  # Excel's own way to say it
     separator = form.separator or (stated[1] if stated else "")
@@ -113,7 +115,24 @@ def _start(text: str, form: Form, usual: str) -> _Start:
     best = max(cuts, key=lambda cut: (_score(cut.records), cut.separator == usual))
     if not separator and _score(best.records) <= 1:
         best = next(cut for cut in cuts if cut.separator == usual)
-    return replace(best, before=best.before + bool(stated))
+    return replace(best, before=best.before + before + bool(stated))
+
+
+def _without_remarks(text: str) -> tuple[str, int]:
+    """The text without the lines at its start that begin with # and are less cut than what follows; and their number.
+
+    A first line of names may begin with #, too: that is cut as the next line is.
+    """
+    lines = text.split("\n")
+    count = next((place for place, line in enumerate(lines) if not line.startswith("#")), 0)
+    while count and _marks(lines[count - 1]) == _marks(lines[count]) > 0:
+        count -= 1
+    return "\n".join(lines[count:]), count
+
+
+def _marks(line: str) -> int:
+    """How often a line is cut, by whatever cuts it most."""
+    return max(line.count(separator) for separator in ",;\t|")
 
 
 def _cut(text: str, separator: str) -> _Start:

@@ -113,6 +113,15 @@ def test_a_file_without_a_header_goes_by_the_numbers_of_its_columns(tmp_path: Pa
     assert any("header = false" in said for said in read(numbers, Form(), STEP)[1])
 
 
+def test_names_that_begin_with_a_sign_of_a_remark_are_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("# by hand\n#size,price\n1,2\n3,4\n")
+    frame, said = read(path, Form(), STEP)
+    assert list(frame.columns) == ["#size", "price"]
+    assert len(frame) == 2
+    assert "1 lines before the table" in said
+
+
 def test_what_is_said_of_a_text_need_not_be_found_out(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes("näme;y\n1,5;a\n2,5;b\n".encode("cp850"))

@@ -139,6 +139,7 @@ WAYS: dict[str, Way] = {
     "spaces after commas": (".csv", lambda f, p: p.write_text(text(f).replace(",", ", "), encoding="utf-8")),
     "spaces in names": (".csv", csv(lambda f: f.rename(columns=lambda name: f" {name} "))),
     "empty first lines": (".csv", lines(lambda all_of: ["", "", *all_of])),
+    "remarks": (".csv", lines(lambda all_of: ["# made by hand, in 2024", "#", "# a, b", *all_of])),
     "empty lines": (".csv", lines(lambda all_of: [*all_of[:40], "", *all_of[40:], "", ""])),
     "empty rows": (".csv", lines(lambda all_of: [*all_of[:40], ",,,,,,", *all_of[40:], ",,,,,,"])),
     "trailing commas": (".csv", lines(lambda all_of: [line + "," for line in all_of])),
