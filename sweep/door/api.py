@@ -126,7 +126,8 @@ def run(
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: must be above 0 seconds")
     folder = RunFolder(Path(runs) / spec.study.name)
-    with kept(spec, folder, table, fresh=fresh) as (spec, content):
+    with kept(spec, folder, table, fresh=fresh) as spec:
+        del table  # in memory it is kept until it is written
         pool = open_pool(backend, workers, scheduler, warn)
         finished = False
         try:
@@ -135,7 +136,7 @@ def run(
                 spec = folder.check(spec)
             from sweep.door.running.session import Session, Wishes  # it takes its time, while the workers start
 
-            Session(spec, folder, known, pool, Wishes(fresh, timeout, notify, stopping, warn, content)).run()
+            Session(spec, folder, known, pool, Wishes(fresh, timeout, notify, stopping, warn)).run()
             finished = True
         finally:
             pool.close(now=not finished)

@@ -146,6 +146,14 @@ def test_a_run_of_the_same_values_in_another_file_goes_on_and_notes_it(result: R
     assert retraining.rerun(again, 1).reproduced
 
 
+def test_a_run_does_not_go_on_with_other_data_and_says_why(result: Result, made: Path) -> None:
+    flipped(made / "my.csv")
+    with pytest.raises(
+        SweepError, match=r"begun with other data \(.* then, .* now\): bring the old data back, use --fresh"
+    ):
+        sweep.run(data=made / "my.csv", target="y", runs=made / "runs", **SMALL)
+
+
 def test_every_pruned_trial_reproduces_up_to_its_rung(tmp_path: Path) -> None:
     study = content(study={"trials": 24, "generation": 8, "pruner": "halving"}, network={"epochs": 6})
     result = run(study, tmp_path)

@@ -137,15 +137,15 @@ def _instead(content: Content, over: Content, table: Given) -> Content:
 
 
 @contextmanager
-def kept(spec: Spec, folder: RunFolder, table: Given | None, *, fresh: bool) -> Iterator[tuple[Spec, bytes | None]]:
-    """The study with its data in the run folder, and what is to be written there; until then they are in memory.
+def kept(spec: Spec, folder: RunFolder, table: Given | None, *, fresh: bool) -> Iterator[Spec]:
+    """The study with its data in the run folder; until they are written there, they are in memory.
 
     Raises
     ------
     DataError
         The folder keeps another table, and is to be gone on with.
     """
-    file = folder.table
+    file, given = folder.table, table is not None
     if table is None:
         inside = spec.data.file == str(file) and fresh and file.is_file()
         content = file.read_bytes() if inside else None  # it goes away with the folder that is set aside
@@ -159,10 +159,11 @@ def kept(spec: Spec, folder: RunFolder, table: Given | None, *, fresh: bool) -> 
             )
         content = None if there else table.content
     if content is None:
-        yield spec, None
+        yield spec
         return
-    with identity.held(str(file), content), _told_as_given(file, given=table is not None):
-        yield spec, content
+    with identity.held(str(file), content), _told_as_given(file, given=given):
+        del content, table  # whoever writes it releases it
+        yield spec
 
 
 @contextmanager

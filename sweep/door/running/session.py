@@ -26,17 +26,13 @@ from sweep.search.study_file.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How a run is to go, apart from what the study says; fields as in `sweep.run`.
-
-    `table` is the content of the Parquet file that is to be kept in the folder, if there is one to be written.
-    """
+    """How a run is to go, apart from what the study says; fields as in `sweep.run`."""
 
     fresh: bool
     timeout: float | None
     notify: Callable[[Progress], None]
     stopping: Callable[[], bool]
     warn: Callable[[str], None]
-    table: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +56,17 @@ class Session:
         with self.folder.locked():
             storage = elsewhere or open_for_writing(self.folder.address(self.spec))
             study = study or self._study(storage)
-            if self.wishes.table is not None:
-                self.folder.keep(self.wishes.table)
-                identity.release(self.spec.data.file)
+            self._keep_table()
             self.folder.write(self.spec)
             recipe.write(self.folder.path, self.spec, self.data)
             self._proceed(study, storage)
+
+    def _keep_table(self) -> None:
+        """Write a table that is in memory; from then on it is in its file."""
+        file = self.spec.data.file
+        if (content := identity.waiting(file)) is not None:
+            self.folder.keep(content)
+            identity.release(file)
 
     def _study(self, storage: OpenStorage) -> optuna.Study:
         """The study in the storage, made or found there."""

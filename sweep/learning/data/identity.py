@@ -55,10 +55,17 @@ _HELD: dict[str, _Held] = {}
 def held(file: str, content: bytes) -> Iterator[None]:
     """While the block runs this is what stands in `file`, which need not be there yet."""
     _HELD[file] = _Held(content, hashlib.sha256(content).hexdigest())
+    del content  # nothing but the record has it, so that it can be released
     try:
         yield
     finally:
         del _HELD[file]
+
+
+def waiting(file: str) -> bytes | None:
+    """What is to be written into a file, if anything is."""
+    known = _HELD.get(file)
+    return None if known is None else known.content
 
 
 def release(file: str) -> None:
@@ -69,13 +76,13 @@ def release(file: str) -> None:
 
 def is_held(file: str) -> bool:
     """Whether a table in memory stands for the file."""
-    return file in _HELD and _HELD[file].content is not None
+    return waiting(file) is not None
 
 
 def from_memory(file: str) -> pd.DataFrame | None:
     """The table that is to stand in a file, if it is not written yet."""
-    known = _HELD.get(file)
-    return None if known is None or known.content is None else table_of(known.content)
+    content = waiting(file)
+    return None if content is None else table_of(content)
 
 
 def table_of(content: bytes) -> pd.DataFrame:
@@ -94,6 +101,6 @@ def state(file: str) -> Hashable:
     path = Path(file)
     try:
         stats = [each.stat() for each in (_files(path) if path.is_dir() else [path])]
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have, too: whoever reads it says so
         return None
     return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in stats)

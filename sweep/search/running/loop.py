@@ -84,12 +84,15 @@ def open_study(spec: Spec, storage: OpenStorage, fingerprint: str) -> optuna.Stu
         study.set_user_attr("seed", spec.study.seed)
         study.set_user_attr("data", fingerprint)
         storage.commit()
-    for name, now in (("seed", spec.study.seed), ("data", fingerprint)):
-        before = study.user_attrs.get(name)
+    for key, name, now, step in (
+        ("seed", "another seed", spec.study.seed, ""),
+        ("data", "other data", fingerprint, "bring the old data back, "),
+    ):
+        before = study.user_attrs.get(key)
         if before != now:
             raise UsageError(
-                f"storage {storage.address}: its study {spec.study.name!r} has {name} {before}, this one {now}: "
-                "use --fresh, another --storage, or another name under [study]"
+                f"storage {storage.address}: its study {spec.study.name!r} was begun with {name} "
+                f"({before} then, {now} now): {step}use --fresh, another --storage, or another name under [study]"
             )
     return study
 

@@ -18,7 +18,7 @@ from sweep.door import retraining
 from sweep.door.api import folder_of
 from sweep.door.result import Result
 from sweep.errors import DataError, SweepError, UsageError
-from sweep.learning.data import splits
+from sweep.learning.data import identity, splits
 from sweep.results.tables import tables
 from sweep.results.telling import report
 from tests.door.python.made import SMALL, frame, run
@@ -208,3 +208,11 @@ def test_train_takes_what_run_takes() -> None:
     for data, target in ((FRAME, None), (FRAME, "z"), (4, "y")):
         with pytest.raises(SweepError):
             sweep.train(configurations, data, target=target, epochs=2)
+
+
+def test_a_table_is_in_memory_until_it_is_written_and_no_longer(tmp_path: Path) -> None:
+    file = str((tmp_path / "table" / "data.parquet").absolute())
+    seen: list[bool] = []
+    run(FRAME, tmp_path, target="y", notify=lambda progress: seen.append(identity.is_held(file)))
+    assert seen
+    assert not any(seen)
