@@ -17,6 +17,7 @@ from sweep.results import sentences
 from sweep.results.tables import after_search
 from sweep.results.telling import report
 from tests.studies import CALM, assert_same_results, content, run, settled
+from tests.tiers import mostly_long
 
 DATA = {"classification": "iris", "regression": "diabetes"}
 EVERY = [(name, task) for name in METRICS for task in METRICS[name].measures]
@@ -82,10 +83,12 @@ def test_a_metric_that_is_unknown_or_none_for_the_task_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pruned_study_and_two_workers_are_as_reproducible_by_another_metric(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", mostly_long(["serial", "loky"], lambda backend: backend == "serial"))
+def test_a_pruned_study_goes_on_and_has_two_workers_by_another_metric_too(tmp_path: Path, backend: str) -> None:
     study = judged_by("balanced_error", "classification", pruner="halving", generation=4)
     one = run(study, tmp_path / "one")
-    two = run(study, tmp_path / "two", backend="loky", workers=2)
+    run(study, tmp_path / "two", trials=5)
+    two = run(study, tmp_path / "two", backend=backend, workers=1 if backend == "serial" else 2)
     assert_same_results(one, two)
     again = run(study, tmp_path / "two")
     assert_same_results(one, again)

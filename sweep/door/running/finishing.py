@@ -38,11 +38,11 @@ def judge(spec: Spec, folder: Path, pool: Pool, progress: Progress, hooks: Hooks
         return
     judging = _Judging(spec, folder, pool, progress, hooks)
     try:
-        while (race := Answer(folder, spec).race).missing:
-            if not judging.train(race.missing, "race"):
+        while (answer := Answer(folder, spec)).race.missing:
+            if not judging.train(answer.race.missing, "race"):
                 return
-        finalists = after_search.missing(folder, Answer(folder, spec).finalists, spec.verdict.seeds)
-        if judging.train(finalists, "finalists") and Answer(folder, spec).leading:
+        finalists = after_search.missing(folder, answer.finalists, spec.verdict.seeds)
+        if judging.train(finalists, "finalists") and answer.leading:
             add_baselines(spec, folder)
     except Lost as error:
         hooks.warn(f"the finalists are not judged to the end: {error}: run again with fewer --workers")

@@ -113,7 +113,7 @@ def test_a_study_of_diverged_trials_alone_judges_nobody_and_says_why(tmp_path: P
 # ---------------------------------------------------------------------------------------------------------- interrupted
 
 
-@pytest.mark.parametrize("replicates", mostly_long([0, 1, 3, 5], lambda replicates: replicates in (1, 5)))
+@pytest.mark.parametrize("replicates", mostly_long([0, 1, 3, 5], lambda replicates: replicates == 1))
 def test_interrupted_judging_goes_on_to_the_same_tables(undisturbed: Result, tmp_path: Path, replicates: int) -> None:
     progress: list[Progress] = []
 
@@ -126,7 +126,7 @@ def test_interrupted_judging_goes_on_to_the_same_tables(undisturbed: Result, tmp
     assert_same_finalists(run(study(), tmp_path), undisturbed)
 
 
-@pytest.mark.parametrize("call", mostly_long(range(1, 6), lambda call: call in (2, 3)))
+@pytest.mark.parametrize("call", mostly_long(range(1, 6), lambda call: call == 3))
 def test_a_run_that_is_killed_while_it_records_finalists_goes_on_to_the_same_tables(
     undisturbed: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:

@@ -116,11 +116,15 @@ def test_who_trains_changes_no_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "call"),
-    mostly_long([("ask", 19), ("commit", 8), ("tell", 14)], lambda moment, _: moment == "ask"),
+    ("moment", "call", "name"),
+    mostly_long(
+        [(*at, name) for at in (("ask", 19), ("commit", 8), ("tell", 14)) for name in optuna_samplers.names()],
+        lambda moment, _, name: moment == "ask" and name in (TPE, "optuna:NSGAIISampler"),
+    ),
+    indirect=["name"],
 )
 def test_a_killed_and_resumed_study_is_as_if_undisturbed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, moment: str, call: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, call: int, name: str
 ) -> None:
     run_until_killed(monkeypatch, tmp_path, name, moment, call=call, after=True)
     assert_as_undisturbed(run(study(name), tmp_path), name)

@@ -155,6 +155,7 @@ def test_a_score_is_the_same_alone_in_company_in_another_order_and_without_the_r
     assert [bits(score) for score in backwards[0][::-1]] == [bits(score) for score in together[0]]
 
 
+@pytest.mark.long  # in the short tier, of a whole run with a race
 def test_a_score_is_the_same_with_another_number_of_workers() -> None:
     missing = dict.fromkeys(range(3), finalists())
     here, elsewhere = scored(study(), missing), scored(study(), missing, "loky", 2)

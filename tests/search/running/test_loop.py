@@ -19,7 +19,6 @@ from sweep.search.running.workers import Serial
 from sweep.search.space.combinations import grid
 from sweep.search.space.space import Arm
 from tests.studies import CALM, assert_same_results, content, finite, run, settled
-from tests.tiers import mostly_long
 
 
 def last(curves: pd.DataFrame, column: str) -> pd.Series:
@@ -73,7 +72,8 @@ def test_every_trial_carries_the_studys_seed_and_its_times(ordinary: Result) -> 
     assert (trials["seconds"] > 0).all()
 
 
-@pytest.mark.parametrize("workers", mostly_long([1, 2], lambda workers: workers == 2))
+@pytest.mark.long  # in the short tier, of a pruned study with splits
+@pytest.mark.parametrize("workers", [1, 2])
 def test_who_trains_changes_no_result(tmp_path: Path, workers: int) -> None:
     study = content(study={"trials": 8, "replicates": 2})
     here = run(study, tmp_path / "serial")
