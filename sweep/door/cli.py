@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sweep import __version__
+from sweep.door.terminal import streams
 from sweep.door.terminal.ending import PROGRAM, exit_code
 from sweep.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.console import Console
-
-    from sweep.door.foreground import Part
-    from sweep.search.study_file.catalogue import Found
+    pass
 
 app = typer.Typer(
     name=PROGRAM,
@@ -41,25 +36,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout,
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress, no summary: errors only")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="say more; the traceback of an internal error")]
 HERE = Path("runs")
-
-
-def _out(least: int = 0) -> Console:
-    """Stdout; a table that needs `least` columns gets them, and a narrower terminal breaks its lines."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.width = max(console.width, least)
-    return console
-
-
-def _err() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
-
-
-def _say_json(data: Any) -> None:
-    typer.echo(json.dumps(data, allow_nan=False))
 
 
 def _say_version(wanted: bool) -> None:
@@ -119,40 +95,13 @@ def run(
         target=tuple(target or ()), task=task,
     )  # fmt: skip
     if dry_run:
-        _dry_run(foreground.planned(study, options, _err()), workers, as_json)
+        streams.dry_run(foreground.planned(study, options, streams.err()), workers, as_json)
         return
-    _show(foreground.run(study, options, _err(), quiet=quiet or as_json, verbose=verbose), as_json=as_json, quiet=quiet)
-
-
-def _dry_run(found: Found, workers: int | None, as_json: bool) -> None:
-    from sweep.door import api
-    from sweep.door.terminal import summary
-    from sweep.search.running import planning
-    from sweep.search.running.workers import workers_to_start
-
-    plans = [planning.make(api.usable(spec)[0], workers_to_start(workers)) for spec in found.studies.values()]
-    if as_json:
-        data = [asdict(plan) for plan in plans]
-        _say_json({"schema": 1, "study": found.name, "variants": data} if found.in_variants else data[0])
-        return
-    for plan in plans:
-        _out().print(summary.plan(plan))
-
-
-def _show(parts: Iterable[Part], *, as_json: bool, quiet: bool, elsewhere: bool = False) -> None:
-    """Show a study, or its variants, each as soon as it is there; as JSON all of them in one object."""
-    from sweep.door.terminal import summary
-
-    data: list[Any] = []
-    for part in parts:
-        if as_json:
-            data.append(summary.summary_data(part.result))
-        elif not quiet:
-            if part.heading:
-                _out().print(f"== {part.heading}", style="bold", markup=False, soft_wrap=True)
-            _out().print(summary.summary(part.result, part.command, elsewhere=elsewhere), crop=False)
-    if as_json:
-        _say_json({"schema": 1, "study": part.study, "variants": data} if part.heading else data[0])
+    streams.show(
+        foreground.run(study, options, streams.err(), quiet=quiet or as_json, verbose=verbose),
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @app.command(epilog="Example: python -m sweep init my.csv --target price")
@@ -170,9 +119,9 @@ def init(
 
     look = tables.look(table, tuple(target or ()), output)
     if as_json:
-        _say_json({"schema": 1} | asdict(look))
+        streams.say_json({"schema": 1} | asdict(look))
     else:
-        _out().print(shown.shown(look), crop=False)
+        streams.out().print(shown.shown(look), crop=False)
 
 
 @app.command("list", epilog="Example: python -m sweep list")
@@ -188,7 +137,7 @@ def list_studies(as_json: AsJson = False) -> None:
             | ({"variants": list(each.studies)} if each.in_variants else {})
             for each, total in zip(found, totals, strict=True)
         ]
-        _say_json({"studies": listed})
+        streams.say_json({"studies": listed})
         return
     width = max((len(each.name) for each in found), default=0)
     for each, total in zip(found, totals, strict=True):
@@ -201,7 +150,7 @@ def show(study: Study, runs: Runs = HERE, as_json: AsJson = False) -> None:
     """Show the summary of a finished or running study again."""
     from sweep.door import foreground
 
-    _show(foreground.shown(study, runs), as_json=as_json, quiet=False, elsewhere=True)
+    streams.show(foreground.shown(study, runs), as_json=as_json, quiet=False, elsewhere=True)
 
 
 @app.command(epilog="Example: python -m sweep export quickstart trials.csv")
@@ -219,7 +168,7 @@ def export(
     frame = api.load(api.folder_of(study, runs).path).table(table)
     tables.export(frame, file)
     if as_json:
-        _say_json({"file": str(file), "table": table, "rows": len(frame)})
+        streams.say_json({"file": str(file), "table": table, "rows": len(frame)})
     else:
         typer.echo(f"{file}: {len(frame)} rows of {table}")
 
@@ -237,7 +186,7 @@ def report(
 
     file = reports.write(api.load(api.folder_of(study, runs).path).answer)
     if as_json:
-        _say_json({"file": str(file), "markdown": str(file.with_suffix(".md"))})
+        streams.say_json({"file": str(file), "markdown": str(file.with_suffix(".md"))})
     else:
         typer.echo(f"{file} (and {file.with_suffix('.md').name})")
     if open_it:
@@ -270,7 +219,7 @@ def rerun(
 
     outcome = retraining.rerun(api.load(api.folder_of(study, runs).path), number)
     if as_json:
-        _say_json(asdict(outcome))
+        streams.say_json(asdict(outcome))
     else:
         typer.echo(outcome.sentence())
     if not outcome.reproduced:
@@ -290,7 +239,7 @@ def fit(
 
     saved = retraining.fit(api.load(api.folder_of(study, runs).path), output, number)
     if as_json:
-        _say_json(asdict(saved))
+        streams.say_json(asdict(saved))
     else:
         typer.echo(saved.sentence())
 
@@ -339,9 +288,9 @@ def verify(
         live = [replace(comparison, library=f"{comparison.library} now:") for comparison in found.live]
         plots.save(plots.losses([*found.runs, *live]), plot)
     if as_json:
-        _say_json(shown.data(found))
+        streams.say_json(shown.data(found))
     elif not quiet:
-        _out(shown.WIDTH).print(shown.shown(found))
+        streams.out(shown.WIDTH).print(shown.shown(found))
     if found.failed:
         raise CheckFailed(f"verify: {len(found.failed)} of {len(found.all)} comparisons failed")
 
@@ -364,7 +313,7 @@ def bench(
     from sweep.bench.measuring import measure
     from sweep.door.terminal import bench as shown
 
-    console = _err()
+    console = streams.err()
 
     def say(text: str) -> None:
         if not quiet:
@@ -372,9 +321,9 @@ def bench(
 
     found = measure(only or (), quick=quick, say=say)
     if as_json:
-        _say_json(shown.data(found))
+        streams.say_json(shown.data(found))
     elif not quiet:
-        _out(shown.WIDTH).print(shown.shown(found))
+        streams.out(shown.WIDTH).print(shown.shown(found))
 
 
 def _topics(incomplete: str) -> list[str]:
@@ -399,8 +348,8 @@ def guide(
     if topic in {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}:
         raise UsageError(f"unknown topic {topic!r}: it is a command: python -m sweep {topic} --help")
     if as_json:
-        _say_json(guides.data(topic))
-    elif topic and not html and (out := _out()).is_terminal:
+        streams.say_json(guides.data(topic))
+    elif topic and not html and (out := streams.out()).is_terminal:
         out.print(guides.in_colours(topic), width=min(out.width, guides.WIDEST))
     else:
         typer.echo(guides.page(topic) if html else guides.text(topic))

@@ -134,11 +134,11 @@ def numbers(values: pd.Series, numeral: Numeral, words: Sequence[str] = ()) -> A
         return dates.read(values)
     if not is_text(values):
         return _without(_plain(values), words)
-    known = pd.Series(texts(values))
     if numeral == PLAIN:
-        plain = pd.to_numeric(known, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        if not np.isnan(plain[(known != MISSING).to_numpy()]).any():
-            return _without(np.asarray(plain), words)
+        plain = pd.to_numeric(values, errors="coerce")
+        if plain.isna().equals(values.isna()):
+            return _without(_plain(plain), words)
+    known = pd.Series(texts(values))
     none = {MISSING, *words}
     means = {each: np.nan if each.casefold() in none else numeral.value(each) for each in known.unique()}
     return np.asarray(known.map(means), dtype=np.float64)

@@ -22,7 +22,7 @@ _OTHERS = (
     "%d.%m.%Y", "%d.%m.%y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y",
     "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%b %Y", "%B %Y", "%b-%Y", "%a %b %d %H:%M:%S %Y",
 )  # fmt: skip
-_LIKE_A_DATE = re.compile(r"(?=.*\d)(?=.*[-/.:, T]).{6,40}")
+_LIKE_A_DATE = re.compile(r"(?=.*\d)(\d{1,4}[-/. ]|[A-Z][a-z]{2,8}[-, ]).{3,36}")
 MOST_BAD = 0.02  # of the dates of a column that may be none
 DAY = 86400e9  # nanoseconds
 _SEEN = 1000  # texts that decide the format

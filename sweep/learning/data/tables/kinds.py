@@ -104,6 +104,8 @@ def one(values: pd.Series, name: str, wishes: Wishes = NOTHING) -> Column | Left
     said: Kind | None = "ordered" if name in wishes.orders else wishes.kinds.get(name)
     if (nested := _nested(values)) and not said:
         return LeftOut(name, f"holds {nested}")
+    if said in (None, "number") and (plain := _plain_numbers(values)) is not None:
+        values = plain
     if columns.is_text(values) or said in ("category", "ordered", "text"):
         return _written(values, name, wishes, said)
     none = tuple(word.strip().casefold() for word in wishes.na_values)
@@ -116,6 +118,21 @@ def one(values: pd.Series, name: str, wishes: Wishes = NOTHING) -> Column | Left
         return Column(name, "date", missing, distinct, hours=_has_hours(dates.read(values)))
     note = _infinite_note(values)
     return Column(name, "number", missing + _infinite(values), distinct, words=none, note=note)
+
+
+def _plain_numbers(values: pd.Series) -> pd.Series | None:
+    """The numbers of texts that are all as programs write them, and no codes: most columns of a CSV, quickly read."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not columns.is_text(values) or values.dtype == "category" or _nested(values):
+        return None
+    found = pd.to_numeric(values, errors="coerce")
+    if found.isna().all() or columns.is_text(found) or not found.isna().equals(values.isna()):
+        return None
+    codes = pc.match_substring_regex(pa.array(values.astype("str"), from_pandas=True), r"^\s*[-+]?0\d")
+    return None if pc.any(codes).as_py() else found
 
 
 def _nested(values: pd.Series) -> str:
