@@ -63,8 +63,8 @@ MISTAKES = [
         study='[data]\nfile = "t.csv"\ntarget = "prize"\n', files={"t.csv": "a,price\n1,2.5\n2,3.5\n"},
     ),
     Mistake(
-        "missing values", 4, ("t.csv", "a (1)", "of 3 rows"),
-        study='[data]\nfile = "t.csv"\ntarget = "price"\n', files={"t.csv": "a,price\n1,2.5\n,3.5\n3,1.5\n"},
+        "dates to predict", 4, ("t.csv", "'day'", "dates"),
+        study='[data]\nfile = "t.csv"\ntarget = "day"\n', files={"t.csv": "a,day\n1,2024-01-02\n2,2024-03-01\n"},
     ),
     Mistake("missing data file", 4, ("gone.csv",), study='[data]\nfile = "gone.csv"\ntarget = "price"\n'),
     Mistake(

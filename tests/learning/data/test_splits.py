@@ -138,7 +138,7 @@ def test_training_inputs_do_not_depend_on_the_samples_held_out(part: str) -> Non
     features, target = np.array(table.features), table.target.copy()
     features[held_out] += 1e6
     target[held_out] -= 1e6
-    before, after = (split(t, DataSource(name="n"), 4) for t in (table, features_only(features, target, "regression")))
+    before, after = (split(t, DataSource(name="n"), 4) for t in (table, Table(features, target, "regression")))
     np.testing.assert_array_equal(before.train.inputs, after.train.inputs)
     np.testing.assert_array_equal(before.train.targets, after.train.targets)
     assert np.abs(getattr(after, part).inputs).min() > 1e4

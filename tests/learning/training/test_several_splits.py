@@ -65,10 +65,10 @@ def of_wine(splits: int) -> Data:
 
 
 def of_text(splits: int) -> Data:
-    """Three classes by numbers and by towns, some of which are unknown to some split's training part."""
+    """Three classes by numbers and by towns, some of which are rare in some split's training part."""
     random = np.random.default_rng(4)
     towns = random.choice(["Ulm", "Bonn", "Rom"], 90).tolist()
-    towns[::10] = [f"village {k}" for k in range(9)]
+    towns[::5] = [f"village {k // 2}" for k in range(18)]
     frame = pd.DataFrame({"number": random.normal(5.0, 3.0, 90), "town": towns, "other": random.normal(size=90)})
     labels = (frame["number"] > 5.0).to_numpy().astype(int) + (frame["town"] == "Ulm").to_numpy()
     data = split(features_only(frame, labels, "classification"), DataSource(name="towns"), 3, splits)

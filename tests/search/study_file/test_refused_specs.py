@@ -198,7 +198,7 @@ def test_data_come_from_one_place_or_it_is_one_line(tmp_path: Path, data: dict[s
     [
         ({"group": "patient", "time": "day"}, "data.group + time: group, time and split each say how the samples are"),
         ({"time": "day", "split": "part"}, "data.time + split: group, time and split each say how the samples are"),
-        ({"split": "y"}, "data.split = 'y': is the target: name another column"),
+        ({"split": "y"}, "data.split = 'y': is named in target, too: a column has one use"),
     ],
     ids=["group and time", "time and split", "target"],
 )
