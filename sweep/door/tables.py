@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 TRIALS = 128
 OPTIMIZERS = ["momentum", "adagrad", "rmsprop", "adam"]
 SCHEDULES = ["constant", "exponential", "cosine", "plateau"]
-NETWORK = {"hidden": [32], "epochs": 40}
+NETWORK = {"hidden": [32], "epochs": 60}
+DECAY = {"low": 1e-5, "high": 0.3, "log": True}  # of the weights: tables are small, and a network knows too much of one
 _LIKELY = ("target", "label", "class", "y", "outcome", "response")  # names of a target
 
 
@@ -61,7 +62,11 @@ def content(path: Path, targets: Sequence[str], task: str | None) -> dict[str, A
         "study": {"name": name_of(path), "question": question(targets), "trials": TRIALS},
         "data": data | ({"task": task} if task else {}),
         "network": NETWORK,
-        "search": {"optimizers": OPTIMIZERS, "schedules": SCHEDULES},
+        "search": {
+            "optimizers": OPTIMIZERS,
+            "schedules": SCHEDULES,
+            "optimizer": {name: {"weight_decay": DECAY} for name in OPTIMIZERS},
+        },
     }
 
 
@@ -150,6 +155,7 @@ def starter(file: str, targets: Sequence[str], guessed: bool, table: Table, warn
         '# time = ""          a column of dates: the latest rows are the test part', "",
         "[network]", *(f"{key} = {written(value)}" for key, value in NETWORK.items()), "",
         "[search]", f"optimizers = {written(OPTIMIZERS)}", f"schedules = {written(SCHEDULES)}", "",
+        "[search.optimizer]", *(f"{name}.weight_decay = {written(DECAY)}" for name in OPTIMIZERS), "",
     ]  # fmt: skip
     return "\n".join(lines)
 
