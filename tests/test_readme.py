@@ -27,6 +27,11 @@ FEW = 16  # trials of a study that a page shows and has no command for
 # What the pages call my.csv: the reader's own.
 TABLE = "id,size,kind,price\n" + "".join(f"{i},{i % 17},{'abc'[i % 3]},{3.5 * (i % 17) + i % 3}\n" for i in range(80))
 
+# And visits.csv: four visits of each patient.
+VISITS = "patient,age,sign,stage\n" + "".join(
+    f"p{i // 4},{30 + i // 4},{i * 7 % 11},{'ab'[i % 3 > 1]}\n" for i in range(96)
+)
+
 
 def blocks(text: str) -> Iterator[tuple[str, str, str]]:
     """The examples of a page: language, content, and the paragraph before."""
@@ -60,6 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_every_example_of_a_page_runs(page: str, place: Path) -> None:
     (place / "my.csv").write_text(TABLE)
+    (place / "visits.csv").write_text(VISITS)
     called = {word for kind, content, _ in blocks(PAGES[page]) if kind == "bash" for word in content.split()}
     for number, (kind, content, before) in enumerate(blocks(PAGES[page])):
         if kind == "toml":
