@@ -48,10 +48,13 @@ def _some(indices: Array, source: DataSource, classes: Array | None, state: int)
     leaving = len(indices) - source.rows
     strata = None if leaving < count_of(classes, indices) else classes
     try:
-        return stratified(indices, source.rows, strata, state)[1]
+        chosen = stratified(indices, source.rows, strata, state)[1]
     except ValueError:
         if classes is None:
             raise
+    else:
+        if classes is None or count_of(classes, chosen) > 1 or count_of(classes, indices) == 1:
+            return chosen
     check_sizes(source, source.rows, count_of(classes, indices))
     return spared(indices, leaving, classes, state)[0]
 

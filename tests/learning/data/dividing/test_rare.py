@@ -78,6 +78,13 @@ def test_a_part_of_the_rows_can_be_taken_whatever_is_rare(counts: list[int], see
     assert len(each.train) + len(each.validation) + len(each.test) == rows
 
 
+@pytest.mark.parametrize("seed", range(14))
+def test_a_part_of_the_rows_does_not_lose_the_only_other_class(seed: int) -> None:
+    data = table(labels([13, 1]))
+    (each,) = divided(data, DataSource(name="n", rows=13), seed)
+    assert set(np.asarray(data.target)[each.train]) == {0, 1}
+
+
 def test_validation_parts_of_rare_classes_do_not_overlap_while_samples_last() -> None:
     data = table(labels([30, 12, 2, 1]))
     parts = [each.validation for each in divided(data, DataSource(name="n", validation=0.2, test=0.1), 0, 3)]
