@@ -73,7 +73,7 @@ class DataSource:
     def unsplit(self) -> DataSource:
         """The same without what only says how it is split: what it is loaded by."""
         plain = DataSource()
-        divided = ("rows", "validation", "test", "test_seed", "scale", "positive", "class_weight")
+        divided = ("rows", "validation", "test", "test_seed", "scale", "class_weight")
         return replace(self, **{key: getattr(plain, key) for key in divided})
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from sweep.errors import DataError
 from sweep.learning.data.source import DataSource
-from sweep.learning.data.splits import split
+from sweep.learning.data.splits import prepare, split
 from sweep.learning.data.tables.understanding import understood
 
 N = 120
@@ -134,3 +136,12 @@ def test_the_positive_class_comes_last(labels: list[Any], positive: str) -> None
 def test_a_positive_class_that_is_not_there_is_refused() -> None:
     with pytest.raises(DataError, match="positive = 'maybe': unknown class 'maybe'"):
         understood(table(many("yes", "no")), DataSource(target="y", positive="maybe"))
+
+
+def test_a_study_of_a_file_with_a_positive_class_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    table(many("yes", "no")).to_csv(tmp_path / "a.csv", index=False)
+    source = DataSource(file=str(tmp_path / "a.csv"), target="y")
+    assert prepare(source, 0).classes.tolist() == ["no", "yes"]
+    assert prepare(replace(source, positive="no"), 0).classes.tolist() == ["yes", "no"]
+    with pytest.raises(DataError, match=r"a\.csv: positive = 'maybe': unknown class 'maybe'"):
+        prepare(replace(source, positive="maybe"), 0)
