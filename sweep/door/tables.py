@@ -101,9 +101,9 @@ def look(table: Path, targets: Sequence[str], output: Path | None) -> Look:
         raise UsageError(f"{output}: is there already: name another with -o")
     if output.suffix != ".toml":
         raise UsageError(f"{output}: a study file ends in .toml: name another with -o")
-    raw, _ = reading.read(table, reading.Form(), "check its path")
+    raw, read = reading.read(table, reading.Form(), "check its path")
     wanted = tuple(targets) or (_likely(raw, table),)
-    found = understanding.load(DataSource(file=str(table), target=wanted))
+    found = understanding.understood_at(str(table), raw, DataSource(file=str(table), target=wanted), read)
     assert found.told is not None
     warnings = (*found.told.warnings, *looking.warned(found, raw))
     text = starter(_from(output, table), wanted, not targets, found, warnings)

@@ -230,6 +230,10 @@ def rolled(data: Data, by: int) -> Data:
 _unweighted = st.builds(
     lambda data, count: one_after_the_other([rolled(data, k) for k in range(count)]), data_sets, st.integers(1, 5)
 )
+# Trials, and another order of them.
+companies = st.lists(configurations, min_size=2, max_size=4).flatmap(
+    lambda drawn: st.tuples(st.just(drawn), st.permutations(range(len(drawn))))
+)
 several = _unweighted | st.builds(weighted, _unweighted, st.integers(0, 99))
 
 

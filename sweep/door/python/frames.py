@@ -17,6 +17,7 @@ from sweep.learning.data.identity import identity, table_of
 from sweep.learning.data.splits import TABLE_GIVEN
 from sweep.learning.data.tables import reading
 from sweep.learning.data.tables.columns import MISSING, texts
+from sweep.learning.data.tables.tidy import doubled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ def given(data: Any, target: str | Sequence[str] | None = None) -> Given:
     SweepError
         It is no table, or one that says two things at once.
     """
-    names = () if target is None else (str(target),) if isinstance(target, str | int) else tuple(map(str, target))
+    names = names_of(target)
     if isinstance(data, Mapping) and {"data", "target"} <= set(data):
         data, names = _of_bunch(data, names)
     if isinstance(data, tuple | list) and len(data) == 2 and _is_pair(*data):
@@ -69,6 +70,11 @@ def given(data: Any, target: str | Sequence[str] | None = None) -> Given:
         frame = _frame(data)
     _check_names(frame)
     return Given(_parquet(frame), names)
+
+
+def names_of(target: str | int | Sequence[str] | None) -> tuple[str, ...]:
+    """The columns to predict, however they are said."""
+    return () if target is None else (str(target),) if isinstance(target, str | int) else tuple(map(str, target))
 
 
 def _is_pair(features: Any, target: Any) -> bool:
@@ -172,9 +178,7 @@ def _target(data: Any) -> pd.DataFrame:
 
 def _check_names(frame: pd.DataFrame) -> None:
     """Raise `DataError` if two columns are called alike."""
-    names = [str(name) for name in frame.columns]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    if twice := doubled(map(str, frame.columns)):
         raise DataError(f"{TABLE_GIVEN}: column {shortened(twice)!r} is there twice: rename one")
 
 

@@ -56,8 +56,7 @@ class Wanted:
         if data is None and self.target is None and not over:
             return keywords.plain(study) if isinstance(study, Mapping) else study or "quickstart", None
         if over or data is not None:
-            said = {key: value for key, value in (self.wishes or {}).items() if value is not None}
-            over["study"] = said | over.get("study", {})
+            over["study"] = self._wished | over.get("study", {})
         content, path = _content(study, data, over)
         if variants.KEY in content:
             specs.complete(content, path)  # says that it must be one of them
@@ -75,16 +74,18 @@ class Wanted:
             content = _instead(content, over, table)
         return specs.complete(variants.content_of(content, over), path), table
 
+    @property
+    def _wished(self) -> dict[str, Any]:
+        """The wishes that there are."""
+        return {key: value for key, value in (self.wishes or {}).items() if value is not None}
+
     def _of_table(self, table: str, over: Content) -> Spec:
         """The study that the command line runs of a table, too."""
         said = over.pop("data", {})
-        target = self.target if self.target is not None else ()
-        targets = [str(target)] if isinstance(target, str | int) else [str(name) for name in target]
-        spec = tables.study(table, targets)
+        spec = tables.study(table, frames.names_of(self.target))
         content = spec.model_dump(exclude_none=True)
-        study = {key: value for key, value in (self.wishes or {}).items() if value is not None}
         content["data"] |= said
-        over["study"] = study | over.get("study", {})
+        over["study"] = self._wished | over.get("study", {})
         return specs.complete(variants.merged(content, over), Path(spec.study.name))
 
 
@@ -128,12 +129,17 @@ def _own_target(content: Content) -> Any:
 
 def _instead(content: Content, over: Content, table: Given) -> Content:
     """The content without where its data come from: they are in the file that will keep the table."""
-    if not table.targets:
-        raise UsageError(f'{TABLE_GIVEN}: needs target, the name of the column to predict: target="..."')
+    _check_target(table)
     own = content.get("data")
     kept = {key: value for key, value in own.items() if key not in _OF_A_FILE} if isinstance(own, Mapping) else {}
     over["data"] = over.get("data", {}) | {"file": RunFolder.TABLE, "target": table.target}
     return content | {"data": kept}
+
+
+def _check_target(table: Given) -> None:
+    """Raise `UsageError` if nobody has said what is to be predicted."""
+    if not table.targets:
+        raise UsageError(f'{TABLE_GIVEN}: needs target, the name of the column to predict: target="..."')
 
 
 @contextmanager
@@ -205,12 +211,7 @@ def prepared(data: Any, target: Any, task: Task | None, seed: int) -> Data:
         spec = specs.complete({"data": said}, Path("train"))
         return prepare(spec.source(), seed)
     table = frames.given(data, target)
-    if not table.targets:
-        raise UsageError(f'{TABLE_GIVEN}: needs target, the name of the column to predict: target="..."')
-    wanted = table.targets[0] if len(table.targets) == 1 else table.targets
-    source = DataSource(name=GIVEN, target=wanted, task=task)
-    try:
-        found = understanding.understood(identity.table_of(table.content), source)
-    except DataError as error:
-        raise DataError(f"{TABLE_GIVEN}: {error}") from error
+    _check_target(table)
+    source = DataSource(name=GIVEN, target=table.targets, task=task)
+    found = understanding.understood_at(TABLE_GIVEN, identity.table_of(table.content), source)
     return split(found, source, seed)

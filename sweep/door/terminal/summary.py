@@ -171,15 +171,15 @@ def _headline(result: Result) -> Iterator[RenderableType]:
         after = " and ".join(map(str, pruning["rungs"]))
         saved = f"{100 * pruning['share_saved']:.0f} % of the epochs saved"
         yield Text(f"Pruner {pruning['pruner']}, after {after} of {result.spec.network.epochs} epochs: {saved}")
+    for rung, count in pruning.get("not_judged", {}).items():
+        if count:
+            yield Text(f"  not judged after {rung}: {count} trials whose rate had not moved yet", style="dim")
     if result.understood:
         yield Text("")
         table = _grid()
         for label, text in told.lines(result.understood):
             table.add_row(label, Text(text))
         yield Padding(table, (0, 0, 0, 2))
-    for rung, count in pruning.get("not_judged", {}).items():
-        if count:
-            yield Text(f"  not judged after {rung}: {count} trials whose rate had not moved yet", style="dim")
 
 
 def _best(result: Result) -> Iterator[RenderableType]:

@@ -22,7 +22,7 @@ from sweep.learning.data.source import DataSource
 from sweep.learning.data.table import Table, Task
 from sweep.learning.data.tables.columns import LARGEST
 from sweep.learning.data.tables.reading import one_line
-from sweep.learning.data.tables.understanding import understood
+from sweep.learning.data.tables.understanding import understood_at
 
 _TOO_LARGE = f"have values that are not numbers up to {LARGEST:g}"
 _COPIES = 3  # of a data set at the least: as it is loaded, scaled, and in the network's layout
@@ -173,10 +173,7 @@ def _openml(*, data_id: int, target: str | None = None) -> Table:
     if name is None:
         raise DataError(f"openml {data_id}: declares no target: give one as target under [data.arguments]")
     where = f"openml {data_id}"
-    try:
-        return understood(frame.frame, DataSource(where, target=name))
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+    return understood_at(where, frame.frame, DataSource(where, target=name))
 
 
 def _fetch(what: str, fetch: Callable[[], Any]) -> Any:

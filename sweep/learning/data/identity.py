@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweep.learning.data.tables import reading
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -87,9 +89,7 @@ def from_memory(file: str) -> pd.DataFrame | None:
 
 def table_of(content: bytes) -> pd.DataFrame:
     """The table in the content of a Parquet file, as it is read from the file itself."""
-    import pyarrow.parquet
-
-    return pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas(ignore_metadata=True)
+    return reading.parquet(io.BytesIO(content))
 
 
 def state(file: str) -> Hashable:

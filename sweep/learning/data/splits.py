@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.errors import DataError
 from sweep.learning.data import identity, memory
 from sweep.learning.data.datasets import load_named
 from sweep.learning.data.dividing import Indices, indices
@@ -95,10 +94,7 @@ def load(source: DataSource) -> Table:
     frame = identity.from_memory(source.file)
     if frame is None:
         return understanding.load(source)
-    try:
-        return understanding.understood(frame, source)
-    except DataError as error:
-        raise DataError(f"{TABLE_GIVEN}: {error}") from error
+    return understanding.understood_at(TABLE_GIVEN, frame, source)
 
 
 def table_of(source: DataSource) -> Table:

@@ -27,7 +27,7 @@ from sweep.learning.training.settings import Settings
 from tests.learning.bits import arrays_of
 from tests.learning.strategies import (
     busy,
-    configurations,
+    companies,
     mixed,
     rules,
     several,
@@ -59,9 +59,7 @@ def assert_same_alone_and_in_any_order(
 
 
 @given(
-    population=st.lists(configurations, min_size=2, max_size=4).flatmap(
-        lambda drawn: st.tuples(st.just(drawn), st.permutations(range(len(drawn))))
-    ),
+    population=companies,
     data=several,
     settings=trainings,
     seed=st.integers(0, 2**63),

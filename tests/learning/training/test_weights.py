@@ -23,6 +23,7 @@ from tests import reference
 from tests.learning.bits import arrays_of, needs_numba
 from tests.learning.slowly import by_the_reference
 from tests.learning.strategies import (
+    companies,
     configurations,
     data_sets,
     mixed,
@@ -183,9 +184,7 @@ def test_weights_of_1_in_one_split_are_none_beside_a_split_that_has_others(task:
 
 @laws
 @given(
-    population=st.lists(configurations, min_size=2, max_size=4).flatmap(
-        lambda drawn: st.tuples(st.just(drawn), st.permutations(range(len(drawn))))
-    ),
+    population=companies,
     data=weighted_data_sets,
     settings=trainings,
     seed=st.integers(0, 2**63),

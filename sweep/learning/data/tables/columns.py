@@ -134,14 +134,20 @@ def numbers(values: pd.Series, numeral: Numeral, words: Sequence[str] = ()) -> A
         return dates.read(values)
     if not is_text(values):
         return _without(_plain(values), words)
-    if numeral == PLAIN:
-        plain = pd.to_numeric(values, errors="coerce")
-        if plain.isna().equals(values.isna()):
-            return _without(_plain(plain), words)
+    if numeral == PLAIN and (plain := as_programs_write(values)) is not None:
+        return _without(_plain(plain), words)
     known = pd.Series(texts(values))
     none = {MISSING, *words}
     means = {each: np.nan if each.casefold() in none else numeral.value(each) for each in known.unique()}
     return np.asarray(known.map(means), dtype=np.float64)
+
+
+def as_programs_write(values: pd.Series) -> pd.Series | None:
+    """Texts as numbers, if all that are there are numbers as programs write them."""
+    import pandas as pd
+
+    found = pd.to_numeric(values, errors="coerce")
+    return found if found.isna().equals(values.isna()) else None
 
 
 def _plain(values: pd.Series) -> Array:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,15 +55,20 @@ class Wishes:
         Leave nothing out.
     """
 
-    kinds: Mapping[str, Kind]
-    orders: Mapping[str, tuple[str, ...]]
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decimal: str = ""
     na_values: tuple[str, ...] = ()
     day_first: bool | None = None
     keep: bool = False
 
+    @property
+    def none(self) -> tuple[str, ...]:
+        """The words that stand for a missing value, as they are compared: in small letters."""
+        return tuple(word.strip().casefold() for word in self.na_values)
 
-NOTHING = Wishes({}, {})
+
+NOTHING = Wishes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +113,26 @@ def one(values: pd.Series, name: str, wishes: Wishes = NOTHING) -> Column | Left
         values = plain
     if columns.is_text(values) or said in ("category", "ordered", "text"):
         return _written(values, name, wishes, said)
-    none = tuple(word.strip().casefold() for word in wishes.na_values)
-    if none and values.dtype.kind not in "Mm":
-        values = pd.Series(columns.numbers(values, numerals.PLAIN, none))
+    if wishes.none and values.dtype.kind not in "Mm":
+        values = pd.Series(columns.numbers(values, numerals.PLAIN, wishes.none))
     missing, distinct = int(values.isna().sum()), int(values.nunique())
     if not said and not wishes.keep and (why := _nothing(distinct, missing) or _counts(values, name, missing)):
         return LeftOut(name, why)
     if values.dtype.kind == "M" or "timestamp" in str(values.dtype) or said == "date":
         return Column(name, "date", missing, distinct, hours=_has_hours(dates.read(values)))
     note = _infinite_note(values)
-    return Column(name, "number", missing + _infinite(values), distinct, words=none, note=note)
+    return Column(name, "number", missing + _infinite(values), distinct, words=wishes.none, note=note)
 
 
 def _plain_numbers(values: pd.Series) -> pd.Series | None:
     """The numbers of texts that are all as programs write them, and no codes: most columns of a CSV, quickly read."""
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not columns.is_text(values) or values.dtype == "category" or _nested(values):
         return None
-    found = pd.to_numeric(values, errors="coerce")
-    if found.isna().all() or columns.is_text(found) or not found.isna().equals(values.isna()):
+    found = columns.as_programs_write(values)
+    if found is None or found.isna().all() or columns.is_text(found):
         return None
     codes = pc.match_substring_regex(pa.array(values.astype("str"), from_pandas=True), r"^\s*[-+]?0\d")
     return None if pc.any(codes).as_py() else found
@@ -165,8 +168,12 @@ def _counts(values: pd.Series, name: str, missing: int) -> str:
     """Whether numbers only count the rows, or are called as what does."""
     if missing or len(values) < FEWEST_ROWS or values.dtype.kind not in "iu" or not values.is_unique:
         return ""
-    consecutive = int(values.max()) - int(values.min()) == len(values) - 1
-    return IDENTIFIER if consecutive or is_called_identifier(name) else ""
+    return _identifies(name, int(values.min()), int(values.max()), len(values))
+
+
+def _identifies(name: str, low: float, high: float, rows: int) -> str:
+    """Whether whole numbers, another in each row, only tell rows apart: they have no gap, or the name says so."""
+    return IDENTIFIER if high - low == rows - 1 or is_called_identifier(name) else ""
 
 
 def is_called_identifier(name: str) -> bool:
@@ -183,11 +190,11 @@ def _written(values: pd.Series, name: str, wishes: Wishes, said: Kind | None) ->
     import pandas as pd
 
     known = columns.texts(values)
-    none = {word.strip().casefold() for word in wishes.na_values}
     counts = {text: int(count) for text, count in pd.Series(known).value_counts(sort=False).items()}
-    words = tuple(sorted(text.casefold() for text in counts if text.casefold() in none))
-    blank = counts.pop(MISSING, 0) + sum(counts.pop(text) for text in list(counts) if text.casefold() in none)
-    facts = Column(name, "category", blank, len(counts), words=words)
+    blank, none = counts.pop(MISSING, 0), wishes.none
+    gone = [text for text in counts if text.casefold() in none]
+    blank += sum(counts.pop(text) for text in gone)
+    facts = Column(name, "category", blank, len(counts), words=tuple(sorted(text.casefold() for text in gone)))
     if said == "ordered":
         return _ordered(facts, list(counts), wishes.orders.get(name, ()), values)
     if said == "category":
@@ -251,8 +258,7 @@ def _number(
     if not said and not wishes.keep:
         why = _nothing(distinct, facts.missing + missing)
         if whole and not missing + facts.missing and distinct == rows >= FEWEST_ROWS:
-            consecutive = max(values) - min(values) == rows - 1
-            why = why or (IDENTIFIER if consecutive or is_called_identifier(facts.name) else "")
+            why = why or _identifies(facts.name, min(values), max(values), rows)
         if why:
             return LeftOut(facts.name, why)
     words = tuple(sorted({*facts.words, *written.words}))
@@ -266,7 +272,7 @@ def _number(
 def _how(counts: Mapping[str, int], written: numerals.Written) -> str:
     """How the numbers are written, if not as programs do; an example each."""
     numeral, said = written.numeral, []
-    odd = next((text for text in counts if not _is_plain(text) and text.casefold() not in written.words), "")
+    odd = next((text for text in counts if not numerals.is_plain(text) and text.casefold() not in written.words), "")
     if odd and not numerals.is_truth([odd]):
         said.append(f"{shortened(odd, 30)!r} is {numeral.value(odd):g}")
     if numeral.thousands and not written.sure:
@@ -274,14 +280,6 @@ def _how(counts: Mapping[str, int], written: numerals.Written) -> str:
     if written.words:
         said.append(f"{shortened(', '.join(map(repr, written.words)), 60)} taken for missing")
     return "; ".join(said)
-
-
-def _is_plain(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _date(facts: Column, found: list[str], dated: dates.Dated) -> Column:

@@ -113,7 +113,7 @@ def written(counts: dict[str, int], decimal: str | None = None) -> Written | Non
     """
     texts = [text for text in counts if text.casefold() not in NO_NUMBER]
     if is_truth(texts):
-        return Written(Numeral(), True, tuple(sorted({text.casefold() for text in counts if text not in texts})))
+        return Written(PLAIN, True, tuple(sorted({text.casefold() for text in counts if text not in texts})))
     found = {text: match for text in texts if (match := _NUMERAL.fullmatch(text))}
     if not found:
         return None
@@ -130,6 +130,15 @@ def written(counts: dict[str, int], decimal: str | None = None) -> Written | Non
     if sum(counts[text] for text in junk) > MOST_JUNK * total:
         return None
     return Written(numeral, sure, tuple(sorted({text.casefold() for text in counts if math.isnan(values[text])})))
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is a number as programs write it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_truth(texts: Sequence[str]) -> bool:

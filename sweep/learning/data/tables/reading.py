@@ -25,12 +25,9 @@ COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz", ".zip":
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Form(delimited.Form):
     """What is said of a file, and need not be found out; fields as under ``[data]``."""
 
-    separator: str = ""
-    encoding: str = ""
-    header: bool = True
     sheet: str = ""
 
 
@@ -42,17 +39,23 @@ def _text(usual: str) -> Reader:
 
     def read(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
         with opened(path) as content:
-            return delimited.read(content, delimited.Form(form.separator, form.encoding, form.header), usual)
+            return delimited.read(content, form, usual)
 
     return read
 
 
 def _parquet(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:
-    """A file or a folder of files; what pandas noted beside the columns (an index, say) is a column like another."""
+    """A file or a folder of files."""
     del form
+    return parquet(path), []
+
+
+def parquet(place: Path | IO[bytes]) -> pd.DataFrame:
+    """A table in Parquet; what pandas noted beside the columns (an index, say) is a column like another."""
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(path).to_pandas(ignore_metadata=True), []
+    frame: pd.DataFrame = pyarrow.parquet.read_table(place).to_pandas(ignore_metadata=True)
+    return frame
 
 
 def _feather(path: Path, form: Form) -> tuple[pd.DataFrame, list[str]]:

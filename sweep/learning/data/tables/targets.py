@@ -48,7 +48,7 @@ def understood(frame: pd.DataFrame, names: Sequence[str], task: Task | None, wis
     (name,) = names
     if not (columns.texts(frame[name]) != MISSING).any():
         raise DataError(f"no row has a target {shortened(name)!r}")
-    column = kinds.one(frame[name], name, Wishes({}, {}, wishes.decimal, wishes.na_values, keep=True))
+    column = kinds.one(frame[name], name, Wishes(decimal=wishes.decimal, na_values=wishes.na_values, keep=True))
     if not isinstance(column, Column):
         raise DataError(f"target {shortened(name)!r} {column.why}: must be numbers or classes")
     if column.kind == "date" and task != "classification":
@@ -115,17 +115,9 @@ def _classes(values: pd.Series, column: Column, why: str) -> Target:
     labels: Any = known_texts[known]
     if numerals.is_truth(list(set(labels))):
         return Target(np.array([each.casefold() == "true" for each in labels], bool), known, "classification", why)
-    if column.kind == "number" and all(_is_float(each) for each in set(labels)):
+    if column.kind == "number" and all(numerals.is_plain(each) for each in set(labels)):
         return Target(_whole(labels.astype(float)), known, "classification", why)
     return Target(labels, known, "classification", why)
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _several(frame: pd.DataFrame, names: Sequence[str], task: Task | None, wishes: Wishes) -> Target:
@@ -134,11 +126,13 @@ def _several(frame: pd.DataFrame, names: Sequence[str], task: Task | None, wishe
         raise DataError(f"targets {shortened(', '.join(names))}: several targets are numbers: say one for classes")
     found = []
     for name in names:
-        column = kinds.one(frame[name], name, Wishes({}, {}, wishes.decimal, wishes.na_values, keep=True))
+        column = kinds.one(frame[name], name, Wishes(decimal=wishes.decimal, na_values=wishes.na_values, keep=True))
         if not isinstance(column, Column) or column.kind != "number" or _is_truth(frame[name]):
             raise DataError(f"target {shortened(name)!r} is no number: several targets must be numbers")
         found.append(_numbers(frame[name], name, column))
     known = np.all([each.known for each in found], axis=0)
+    if not known.any():
+        raise DataError(f"no row has a target {shortened(', '.join(names))!r}")
     whole = np.full((len(frame), len(found)), np.nan)
     for place, each in enumerate(found):
         whole[each.known, place] = each.values

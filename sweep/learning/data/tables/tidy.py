@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +16,16 @@ _SAVED = re.compile(r"(unnamed: 0(\.\d+)?|__index_level_\d+__|index|level_0)?", 
 
 
 @dataclass(slots=True)
-class LeftOut:
+class Removed:
     """What was left out of a table: columns with the reason, and rows in words."""
 
     columns: dict[str, str] = field(default_factory=dict)
     rows: list[str] = field(default_factory=list)
 
 
-def tidied(frame: pd.DataFrame, wanted: tuple[str, ...]) -> tuple[pd.DataFrame, LeftOut]:
+def tidied(frame: pd.DataFrame, wanted: tuple[str, ...]) -> tuple[pd.DataFrame, Removed]:
     """Leave out what is no data; columns that are `wanted` by name stay. All columns have different names then."""
-    left = LeftOut()
+    left = Removed()
     frame = _without_empty(frame, left)
     names = [str(name).strip() for name in frame.columns]
     chosen: dict[str, int] = {}
@@ -39,6 +41,11 @@ def tidied(frame: pd.DataFrame, wanted: tuple[str, ...]) -> tuple[pd.DataFrame, 
     return found, left
 
 
+def doubled(names: Iterable[str]) -> str:
+    """The first of the names that is there twice; empty if there is none."""
+    return next((name for name, count in Counter(names).items() if count > 1), "")
+
+
 def _free(name: str, taken: dict[str, Any]) -> str:
     """A name that no other column has."""
     found, number = name, 2
@@ -47,7 +54,7 @@ def _free(name: str, taken: dict[str, Any]) -> str:
     return found
 
 
-def _without_empty(frame: pd.DataFrame, left: LeftOut) -> pd.DataFrame:
+def _without_empty(frame: pd.DataFrame, left: Removed) -> pd.DataFrame:
     """Without rows that hold nothing, and columns that hold nothing and have no name."""
     empty = frame.isna().all(axis=1).to_numpy()
     if empty.any():

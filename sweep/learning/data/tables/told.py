@@ -79,9 +79,7 @@ def of(table: Table, label: str) -> Told:
     """What is to be told of a table; of one of numbers, which needs no understanding, how many they are."""
     if table.told:
         return table.told
-    classes: tuple[tuple[str, int], ...] = ()
-    if table.task == "classification":
-        classes = counted(table.target)
+    classes = counted(table.target) if table.task == "classification" else ()
     inputs = np.shape(table.features)[1]
     return Told(len(table), (), table.task, classes=classes, read=(f"{label}: {inputs} numbers",))
 

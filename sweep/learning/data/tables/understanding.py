@@ -18,7 +18,7 @@ from sweep.learning.data.tables.columns import MISSING, Column
 from sweep.learning.data.tables.kinds import LeftOut, Wishes
 from sweep.learning.data.tables.numerals import PLAIN
 from sweep.learning.data.tables.targets import Target
-from sweep.learning.data.tables.tidy import tidied
+from sweep.learning.data.tables.tidy import doubled, tidied
 from sweep.learning.data.tables.told import Told, counted
 from sweep.learning.hyper import Array
 
@@ -43,10 +43,15 @@ def load(source: DataSource) -> Table:
     """
     form = reading.Form(source.separator, source.encoding, source.header, source.sheet)
     frame, read = reading.read(Path(source.file), form, "check [data] file; it is relative to the study file")
+    return understood_at(source.file, frame, source, read)
+
+
+def understood_at(where: str, frame: pd.DataFrame, source: DataSource, read: Sequence[str] = ()) -> Table:
+    """The same as `understood`; an error says where the table is from."""
     try:
         return understood(frame, source, read)
     except DataError as error:
-        raise DataError(f"{source.file}: {error}") from error
+        raise DataError(*(problem.at(where) for problem in error.problems)) from error
 
 
 def understood(frame: pd.DataFrame, source: DataSource, read: Sequence[str] = ()) -> Table:
@@ -69,8 +74,6 @@ def understood(frame: pd.DataFrame, source: DataSource, read: Sequence[str] = ()
         frame = frame.loc[target.known].reset_index(drop=True)
     if source.positive and (classes := [name for name, _ in _counted(target)]) and source.positive not in classes:
         raise DataError(f"positive = {source.positive!r}: {unknown('class', source.positive, classes)}")
-    if not len(frame):
-        raise DataError(f"no row has a target {shortened(', '.join(source.targets))!r}")
     beside = {*source.targets, *source.roles.values(), *source.ignore}
     features = frame[[name for name in frame.columns if name not in beside]]
     learnt, left = _features(features, wishes, source)
@@ -86,11 +89,9 @@ def understood(frame: pd.DataFrame, source: DataSource, read: Sequence[str] = ()
 
 def features_only(frame: pd.DataFrame, target: Array, task: Task) -> Table:
     """A table whose target is known: every column is learnt from, and none is left out."""
-    names = [str(name) for name in frame.columns]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    if twice := doubled(map(str, frame.columns)):
         raise DataError(f"column {shortened(twice)!r} is there twice: rename one")
-    found = kinds.all_of(frame, Wishes({}, {}, keep=True))
+    found = kinds.all_of(frame, Wishes(keep=True))
     for column in found:
         if isinstance(column, LeftOut):
             raise DataError(f"column {shortened(column.name)!r} {column.why}: must be numbers, texts or dates")
@@ -106,14 +107,8 @@ def _clean(frame: pd.DataFrame, learnt: Sequence[Column]) -> pd.DataFrame:
 
 def _check_names(frame: pd.DataFrame, source: DataSource) -> None:
     """Raise `DataError` unless all columns that are named are there."""
-    said = {"categorical": source.categorical, "ordered": [name for name, _ in source.ordered]}
-    said["kinds"] = [name for name, _ in source.kinds]
-    for column in (
-        *source.targets,
-        *source.ignore,
-        *source.roles.values(),
-        *(n for each in said.values() for n in each),
-    ):
+    said = (*source.categorical, *(name for name, _ in (*source.ordered, *source.kinds)))
+    for column in (*source.targets, *source.ignore, *source.roles.values(), *said):
         if column not in frame.columns:
             raise DataError(unknown("column", column, map(str, frame.columns)))
     for name in source.targets:
@@ -183,7 +178,7 @@ def _groups(values: pd.Series, name: str) -> Array:
 
 def _times(values: pd.Series, name: str) -> Array:
     """When each row is from, as numbers: dates as days."""
-    column = kinds.one(values, name, Wishes({}, {}, keep=True))
+    column = kinds.one(values, name, Wishes(keep=True))
     if isinstance(column, LeftOut) or column.kind not in ("date", "number"):
         raise DataError(f"column {name!r} of time holds neither dates nor numbers")
     found = next(iter(column.read(values).values()))  # of a date its days
